@@ -1,0 +1,7 @@
+export default {
+  files: ['tests/**/*.test.ts', '!tests/bench/**'],
+  extensions: ['ts'],
+  require: ['ts-node/register'],
+  workerThreads: false,
+  timeout: '2m',
+};
