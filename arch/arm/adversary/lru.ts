@@ -1,0 +1,32 @@
+import type { Adversary } from './adversary';
+
+const NEVER = 0x7fff_ffff;
+
+/** One plausible chip: nothing spontaneous, every operation completes at once. For cost figures. */
+export class LruAdversary implements Adversary {
+  readonly name = 'lru';
+  readonly tlbCapacity = 512;
+  readonly delaysStores = false;
+  readonly extraWays = 1;
+  readonly delaysOuterWrites = false;
+
+  delaysStore(): boolean {
+    return false;
+  }
+
+  delaysMaintenance(): boolean {
+    return false;
+  }
+
+  writesBackOnInvalidate(): boolean {
+    return false;
+  }
+
+  whim(): number {
+    return NEVER;
+  }
+
+  attend(countdown: number): number {
+    return countdown;
+  }
+}

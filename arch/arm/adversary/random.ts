@@ -1,0 +1,100 @@
+import type { Random } from '../../../drivers/base/types/random';
+import type { Whims } from '../concrete/whims';
+import type { Step } from '../concrete/whims';
+import type { Adversary } from './adversary';
+
+/** Events between two whims, on average, in a quiet stretch and after something telling. */
+const QUIET = 12;
+const TELLING = 3;
+const STEPS_AT_ONCE = 3;
+
+/** How often each step is tried, of 100. */
+const WEIGHTS: readonly (readonly [Step, number])[] = [
+  ['fill-inner', 30],
+  ['evict-inner', 12],
+  ['write-back-inner', 8],
+  ['fill-l2', 5],
+  ['evict-l2', 4],
+  ['write-back-l2', 4],
+  ['fill-outer', 8],
+  ['evict-outer', 5],
+  ['write-back-outer', 5],
+  ['drain-store', 5],
+  ['drain-outer', 4],
+  ['complete-maintenance', 4],
+  ['fill-tlb', 2],
+  ['drop-tlb', 1],
+  ['read-early', 3],
+];
+
+/**
+ * Seeded whims: evictions, write-backs, speculative fills, drains, early reads, TLB fills, at
+ * the lines that something lately happened to, as the core's profile permits.
+ */
+export class RandomAdversary implements Adversary {
+  readonly name = 'random';
+  readonly tlbCapacity = 1 << 16;
+  readonly delaysStores = true;
+  readonly extraWays = 1;
+  readonly delaysOuterWrites = true;
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  delaysStore(cached: boolean): boolean {
+    return cached ? this.#random.oneIn(4) : !this.#random.oneIn(4);
+  }
+
+  delaysMaintenance(): boolean {
+    return this.#random.oneIn(2);
+  }
+
+  writesBackOnInvalidate(): boolean {
+    return this.#random.oneIn(4);
+  }
+
+  whim(whims: Whims): number {
+    const steps = 1 + this.#random.below(STEPS_AT_ONCE);
+    for (let i = 0; i < steps; i++) this.#step(whims);
+    return 1 + this.#random.below(2 * QUIET);
+  }
+
+  attend(countdown: number): number {
+    return Math.min(countdown, this.#random.below(2 * TELLING));
+  }
+
+  #step(whims: Whims): void {
+    const step = this.#choose();
+    whims.take(step, this.#word(step, whims), this.#number(step, whims));
+  }
+
+  #choose(): Step {
+    let n = this.#random.below(100);
+    for (const [step, weight] of WEIGHTS) {
+      n -= weight;
+      if (n < 0) return step;
+    }
+    return 'fill-inner';
+  }
+
+  #word(step: Step, whims: Whims): number {
+    if (step === 'drain-outer') return this.#among(whims.bufferedOuterWrites);
+    if (step === 'read-early') return this.#among(whims.recentNc);
+    const { interest } = whims;
+    return interest.count === 0 ? 0 : interest.at(this.#random.below(interest.count));
+  }
+
+  #number(step: Step, whims: Whims): number {
+    if (step === 'drain-store') return this.#random.below(Math.max(1, whims.waitingStores));
+    if (step === 'complete-maintenance') {
+      return this.#random.below(Math.max(1, whims.pendingMaintenance));
+    }
+    return this.#random.below(64);
+  }
+
+  #among(words: readonly number[]): number {
+    return words[this.#random.below(Math.max(1, words.length))] ?? 0;
+  }
+}

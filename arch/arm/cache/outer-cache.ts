@@ -1,0 +1,158 @@
+import { i32 } from '../../../drivers/base/types/arrays';
+import type { Ram } from '../../../drivers/base/hw/ram';
+import { TraceKind } from '../../../drivers/base/hw/trace';
+import type { Trace } from '../../../drivers/base/hw/trace';
+import { DIRTY, NONE } from './line-cache';
+import type { LineCache } from './line-cache';
+
+/** Store and eviction buffers of a PL310 together: a few lines. */
+const BUFFERED_WORDS = 48;
+
+/** A word write on its way from the outer cache to memory. */
+interface BufferedWrite {
+  readonly word: number;
+  readonly mask: number;
+  readonly value: number;
+}
+
+/**
+ * A cache outside the cores (PL310): looked up by physical address, maintained through registers,
+ * never by the cores' own operations. Writes that leave it pass a buffer of its own, which no
+ * `dsb` drains: only a cache sync does, or time.
+ */
+export class OuterCache {
+  readonly lines: LineCache;
+  enabled = false;
+  /**
+   * What a non-cacheable shared access does: by default the controller treats it as cacheable
+   * without allocation and so hits in a present line; `shared-override` switches that off.
+   */
+  ncHits = true;
+  /** An evicted or drained write waits in the buffer instead of going to memory at once. */
+  holdsWrites = false;
+  fills = 0;
+  writeBacks = 0;
+
+  readonly #ram: Ram;
+  readonly #trace: Trace;
+  readonly #buffer: BufferedWrite[] = [];
+
+  constructor(lines: LineCache, ram: Ram, trace: Trace) {
+    this.lines = lines;
+    this.#ram = ram;
+    this.#trace = trace;
+  }
+
+  /** The slot of the line that holds a physical word, or NONE. */
+  find(word: number): number {
+    return this.lines.find(word >>> this.lines.shift, this.indexOf(word));
+  }
+
+  indexOf(word: number): number {
+    return physicalIndex(this.#ram, word) >>> this.lines.shift;
+  }
+
+  /** Brings the line of `word` in from memory and answers its slot. */
+  fill(word: number): number {
+    const { lines } = this;
+    const slot = lines.victim(this.indexOf(word));
+    this.evict(slot);
+    const home = word & ~(lines.lineWords - 1);
+    this.copyFromMemory(home, lines.lineWords, lines.data, slot << lines.shift);
+    lines.install(slot, word >>> lines.shift, home, 0);
+    this.fills++;
+    return slot;
+  }
+
+  /** Writes the line of a slot back if it is dirty, and keeps it. */
+  clean(slot: number): void {
+    const { lines } = this;
+    if (!lines.isDirty(slot)) return;
+    const home = i32(lines.tags, slot) << lines.shift;
+    const at = slot << lines.shift;
+    for (let i = 0; i < lines.lineWords; i++)
+      this.writeMemory(home + i, i32(lines.data, at + i), -1);
+    lines.clearFlag(slot, DIRTY);
+    this.writeBacks++;
+  }
+
+  /** Writes the line of a slot back if it is dirty, and drops it. */
+  evict(slot: number): void {
+    if (!this.lines.isValid(slot)) return;
+    this.clean(slot);
+    this.lines.drop(slot);
+  }
+
+  /** A word of memory as this side sees it: behind the writes that still wait. */
+  readMemory(word: number): number {
+    let value = this.#ram.readWord(word);
+    if (this.#buffer.length === 0) return value;
+    for (const write of this.#buffer) {
+      if (write.word === word) value = (value & ~write.mask) | (write.value & write.mask);
+    }
+    return value;
+  }
+
+  copyFromMemory(home: number, words: number, to: Int32Array, at: number): void {
+    if (this.#buffer.length > 0) {
+      for (let i = 0; i < words; i++) to[at + i] = this.readMemory(home + i);
+    } else {
+      this.#ram.readLine(home, words, to, at);
+    }
+  }
+
+  copyToMemory(home: number, words: number, from: Int32Array, at: number): void {
+    if (this.holdsWrites) {
+      for (let i = 0; i < words; i++) this.writeMemory(home + i, i32(from, at + i), -1);
+    } else {
+      this.#ram.writeLine(home, words, from, at);
+    }
+  }
+
+  writeMemory(word: number, value: number, mask: number): void {
+    if (!this.holdsWrites) {
+      this.#ram.mergeWord(word, value, mask);
+      return;
+    }
+    this.#buffer.push({ word, value, mask });
+    const oldest = this.#buffer.length > BUFFERED_WORDS ? this.#buffer.shift() : undefined;
+    if (oldest !== undefined) this.#toMemory(oldest);
+  }
+
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
+  /** The buffered words, oldest first: what a whim may choose to drain. */
+  bufferedWords(): readonly number[] {
+    return this.#buffer.map(write => write.word);
+  }
+
+  /** Lets the writes to one line reach memory, in their order; other lines keep waiting. */
+  drainLine(word: number): void {
+    const key = word >>> this.lines.shift;
+    const kept = this.#buffer.filter(write => write.word >>> this.lines.shift !== key);
+    for (const write of this.#buffer) {
+      if (write.word >>> this.lines.shift === key) this.#toMemory(write);
+    }
+    this.#buffer.splice(0, this.#buffer.length, ...kept);
+  }
+
+  /** Cache sync: the buffer is empty when it returns. */
+  drainAll(): void {
+    for (const write of this.#buffer) this.#toMemory(write);
+    this.#buffer.length = 0;
+  }
+
+  #toMemory(write: BufferedWrite): void {
+    this.#ram.mergeWord(write.word, write.value, write.mask);
+    this.#trace.fold(TraceKind.Drain, write.word, write.value);
+  }
+}
+
+/** The set-index bits of a word index, from its physical address. */
+export const physicalIndex = (ram: Ram, word: number): number =>
+  (i32(ram.frameLow, word >>> 10) << 10) | (word & 1023);
+
+/** True if the search found a line. */
+export const isPresent = (slot: number): boolean => slot !== NONE;

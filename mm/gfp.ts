@@ -1,0 +1,20 @@
+/*
+ * Where pages may come from and what the caller can stand (include/linux/gfp_types.h). A set of
+ * flags is a record, not bits: what is absent is false.
+ */
+
+export interface Gfp {
+  /** Only ZONE_DMA (__GFP_DMA). */
+  readonly dma?: boolean;
+  /** Only memory below 4 GiB (__GFP_DMA32). */
+  readonly dma32?: boolean;
+  /** Memory without a permanent mapping will do (__GFP_HIGHMEM). */
+  readonly highmem?: boolean;
+  /** Zeroed (__GFP_ZERO). */
+  readonly zero?: boolean;
+}
+
+export const GFP_KERNEL: Gfp = Object.freeze({});
+export const GFP_DMA: Gfp = Object.freeze({ dma: true });
+export const GFP_DMA32: Gfp = Object.freeze({ dma32: true });
+export const GFP_HIGHUSER: Gfp = Object.freeze({ highmem: true });
