@@ -65,6 +65,18 @@ export class PageAllocator {
     return page >= this.#layout.lowEnd;
   }
 
+  /** The runs of frames that an allocation with these flags may come from. */
+  rangesFor(gfp: Gfp): PfnRange[] {
+    const limit = gfp.dma32 === true ? FOUR_GIB_PFN : Infinity;
+    return this.zones
+      .filter(zone => this.#permits(gfp, zone))
+      .flatMap(({ start, end }) => within(this.#layout.ranges, start, Math.min(end, limit)));
+  }
+
+  isFree(page: Page): boolean {
+    return this.zones.some(zone => zone.isFree(page));
+  }
+
   /** 2^order contiguous pages, or null (alloc_pages). */
   allocPages(gfp: Gfp, order: number): Page | null {
     if (order > MAX_ORDER) return null;

@@ -2,7 +2,7 @@ import type { CpuAddr } from '../drivers/base/types/address';
 import { hexCpu, offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
 import type { LinearMap } from '../drivers/base/kernel/device';
-import { KernelOops } from '../drivers/base/kernel/oops';
+import { KernelOops, bugOn } from '../drivers/base/kernel/oops';
 import type { Gfp } from './gfp';
 import type { PageAllocator } from './page-alloc';
 import { pageToPhys, physToPage } from './page-alloc';
@@ -10,6 +10,7 @@ import { getOrder } from './zone';
 
 interface Cache {
   readonly objectSize: number;
+  readonly gfp: Gfp;
   readonly order: number;
   readonly free: CpuAddr[];
 }
@@ -28,8 +29,11 @@ export class Slab {
   readonly #pages: PageAllocator;
   readonly #memory: LinearMap;
   readonly #minimum: number;
-  readonly #caches = new Map<number, Cache>();
+  /** By size, those of ZONE_DMA (kmalloc-dma) apart. */
+  readonly #caches = new Map<string, Cache>();
   readonly #objects = new Map<CpuAddr, Origin>();
+  /** Pages that the caches of objects hold, in use or not: they are kept. */
+  reservePages = 0;
 
   constructor(pages: PageAllocator, memory: LinearMap, dmaMinAlign: number) {
     this.#pages = pages;
@@ -44,9 +48,10 @@ export class Slab {
 
   /** Memory of the linear map, or null. The content is what was there before. */
   kmalloc(size: number, gfp: Gfp): CpuAddr | null {
+    bugOn(gfp.dma32 === true || gfp.highmem === true, 'kmalloc has caches of lowmem and ZONE_DMA');
     if (size > LARGEST_OBJECT) return this.#large(size, gfp);
-    const cache = this.#cacheFor(size);
-    if (cache.free.length === 0 && !this.#grow(cache, gfp)) return null;
+    const cache = this.#cacheFor(size, gfp);
+    if (cache.free.length === 0 && !this.#grow(cache)) return null;
     const object = cache.free.pop();
     if (object === undefined) return null;
     this.#objects.set(object, { cache });
@@ -74,19 +79,21 @@ export class Slab {
     return address;
   }
 
-  #cacheFor(size: number): Cache {
+  #cacheFor(size: number, { dma = false }: Gfp): Cache {
     const objectSize = Math.max(this.#minimum, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
-    let cache = this.#caches.get(objectSize);
+    const name = `kmalloc-${dma ? 'dma-' : ''}${objectSize}`;
+    let cache = this.#caches.get(name);
     if (cache === undefined) {
-      cache = { objectSize, order: getOrder(objectSize), free: [] };
-      this.#caches.set(objectSize, cache);
+      cache = { objectSize, gfp: { dma }, order: getOrder(objectSize), free: [] };
+      this.#caches.set(name, cache);
     }
     return cache;
   }
 
-  #grow(cache: Cache, gfp: Gfp): boolean {
-    const slab = this.#allocate(cache.order, gfp);
+  #grow(cache: Cache): boolean {
+    const slab = this.#allocate(cache.order, cache.gfp);
     if (slab === null) return false;
+    this.reservePages += 2 ** cache.order;
     const bytes = PAGE_SIZE * 2 ** cache.order;
     for (let offset = bytes - cache.objectSize; offset >= 0; offset -= cache.objectSize) {
       cache.free.push(offsetBy(slab, offset));
@@ -95,7 +102,7 @@ export class Slab {
   }
 
   #allocate(order: number, gfp: Gfp): CpuAddr | null {
-    const page = this.#pages.allocPages({ ...gfp, highmem: false }, order);
+    const page = this.#pages.allocPages(gfp, order);
     return page === null ? null : this.#memory.physToVirt(pageToPhys(page));
   }
 }

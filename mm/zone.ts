@@ -64,6 +64,14 @@ export class Zone {
     this.#freeList(size).add(block);
   }
 
+  /** True for a frame that nobody has. */
+  isFree(pfn: number): boolean {
+    const isPristine = this.#pristine.some(({ start, end }) => pfn >= start && pfn < end);
+    return (
+      isPristine || this.#free.some((blocks, order) => blocks.has(pfn - (pfn % pagesOf(order))))
+    );
+  }
+
   contains(pfn: number): boolean {
     return pfn >= this.start && pfn < this.end;
   }

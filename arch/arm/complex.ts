@@ -4,6 +4,7 @@ import type { Random } from '../../drivers/base/types/random';
 import { Pulse } from '../../drivers/base/hw/pulse';
 import type { Ram } from '../../drivers/base/hw/ram';
 import type { Trace } from '../../drivers/base/hw/trace';
+import { NEVER } from './adversary/adversary';
 import type { Adversary } from './adversary/adversary';
 import { Cluster } from './cache/cluster';
 import { DataCache } from './cache/data-cache';
@@ -77,7 +78,7 @@ export class CpuComplex {
     this.memory = new SystemMemory(config.ram, this.outer);
     this.domain = new Domain(this.memory, first.profile.snoopedWrite);
     this.cpus = config.cpus.map((cpu, number) => this.#makeCpu(cpu, number));
-    this.pulse.arm(config.adversary.attend(0x7fff_ffff));
+    this.pulse.arm(config.adversary.start({ pulse: this.pulse, whims: this.#whims }));
     this.bringUp(0);
   }
 
@@ -102,7 +103,7 @@ export class CpuComplex {
     this.interest.note(word);
     const [whims] = this.#whims;
     if (!this.pulse.tick() || whims === undefined) return;
-    this.pulse.arm(0x7fff_ffff);
+    this.pulse.arm(NEVER);
     this.pulse.arm(this.#config.adversary.whim(whims));
     for (const cpu of this.cpus) cpu.memory.refreshHeld();
   }

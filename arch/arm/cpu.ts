@@ -12,6 +12,7 @@ import type {
 import type { Pulse } from '../../drivers/base/hw/pulse';
 import { TraceKind } from '../../drivers/base/hw/trace';
 import type { Trace } from '../../drivers/base/hw/trace';
+import { NEVER } from './adversary/adversary';
 import type { Adversary } from './adversary/adversary';
 import type { LineCache } from './cache/line-cache';
 import { DIRTY, SHARED } from './cache/line-cache';
@@ -336,7 +337,7 @@ export class Cpu implements Isa {
   }
 
   #whim(): void {
-    this.#pulse.arm(0x7fff_ffff);
+    this.#pulse.arm(NEVER);
     this.#pulse.arm(this.#adversary.whim(this.#whims));
     this.memory.refreshHeld();
   }

@@ -80,9 +80,12 @@ export type ProfileFigure = Exclude<
   'name' | 'compatible' | 'architecture' | 'sources'
 >;
 
-/** Where a figure comes from: the source, or `assumed`. */
+/** What stands in the place of a source that nobody has looked up. */
+export const ASSUMED = 'assumed';
+
+/** Where a figure comes from: the source, or ASSUMED. */
 export const figureSource = (core: CoreProfile, figure: ProfileFigure): string =>
-  core.sources[figure] ?? 'assumed';
+  core.sources[figure] ?? ASSUMED;
 
 /** Addresses are 64 bits wide. */
 export const is64Bit = (core: CoreProfile): boolean => core.architecture === 'v8';

@@ -1,4 +1,15 @@
+import type { Pulse } from '../../../drivers/base/hw/pulse';
 import type { Whims } from '../concrete/whims';
+
+/** The machine that an adversary acts on. */
+export interface AdversaryMachine {
+  readonly pulse: Pulse;
+  /** By CPU number. */
+  readonly whims: readonly Whims[];
+}
+
+/** No whim comes before this many events. */
+export const NEVER = 0x7fff_ffff;
 
 /**
  * What a machine does that nobody asked for. A policy decides when and what; Whims carries it out
@@ -14,6 +25,8 @@ export interface Adversary {
   readonly delaysStores: boolean;
   /** Ways of every cache are multiplied by this; above 1, no line may leave for want of room. */
   readonly extraWays: number;
+  /** The machine is there: once, before its first event. Answers the events to the first whim. */
+  start(machine: AdversaryMachine): number;
   /** True: this store waits in the store buffer instead of going out at once. */
   delaysStore(cached: boolean): boolean;
   /** True: this maintenance operation stays pending until something completes it. */

@@ -1,6 +1,5 @@
+import { NEVER } from './adversary';
 import type { Adversary } from './adversary';
-
-const NEVER = 0x7fff_ffff;
 
 /** One plausible chip: nothing spontaneous, every operation completes at once. For cost figures. */
 export class LruAdversary implements Adversary {
@@ -9,6 +8,10 @@ export class LruAdversary implements Adversary {
   readonly delaysStores = false;
   readonly extraWays = 1;
   readonly delaysOuterWrites = false;
+
+  start(): number {
+    return NEVER;
+  }
 
   delaysStore(): boolean {
     return false;

@@ -43,6 +43,10 @@ export class RandomAdversary implements Adversary {
     this.#random = random;
   }
 
+  start(): number {
+    return this.#random.below(2 * QUIET);
+  }
+
   delaysStore(cached: boolean): boolean {
     return cached ? this.#random.oneIn(4) : !this.#random.oneIn(4);
   }

@@ -65,7 +65,8 @@ export class ConcreteMemory implements MemoryModel {
 
   loadWord(slot: number, word: number): number {
     const home = i32(this.#parts.micro.home, slot) + word;
-    const early = this.early.size > 0 ? this.early.get(home) : undefined;
+    const isCached = (u8(this.#parts.micro.flags, slot) & IS_CACHED) !== 0;
+    const early = this.early.size > 0 && !isCached ? this.early.get(home) : undefined;
     if (early !== undefined) {
       this.early.delete(home);
       this.#countHeld();
@@ -164,10 +165,12 @@ export class ConcreteMemory implements MemoryModel {
   }
 
   /** A value is read before the load that asks for it, as a load without a barrier may be. */
-  readEarly(home: number): void {
-    if (this.early.has(home) || this.stores.holds(home)) return;
+  readEarly(home: number): boolean {
+    const isCandidate = this.#recentNc.includes(home) && !this.early.has(home);
+    if (!isCandidate || this.stores.holds(home)) return false;
     this.early.set(home, this.#parts.domain.memory.readWord(home, Cacheability.none, true));
     this.#countHeld();
+    return true;
   }
 
   /** Stores drained or early reads went away behind the model's back (a whim). */

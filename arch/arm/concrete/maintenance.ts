@@ -59,7 +59,8 @@ export class Maintenance {
   /** By address. `slot` is the micro-TLB slot of `va`, negative for an untranslated VIVT address. */
   line(op: CacheOp, va: number, slot: number): void {
     const { micro, cache, adversary, trace, interest } = this.#parts;
-    const offset = Math.floor((va % 4096) / 4);
+    // The line, not the word: two operations on one line must be recognised as such.
+    const offset = Math.floor((va % 4096) / 4) & ~(cache.lines.lineWords - 1);
     const tagWord =
       slot >= 0
         ? i32(micro.tagWord, slot) + offset
@@ -74,12 +75,15 @@ export class Maintenance {
     if (home >= 0) interest.note(home);
     // Maintenance of a line follows this CPU's earlier stores to it.
     if (this.#stores.count > 0 && home >= 0) {
-      const first = home & ~(cache.lines.lineWords - 1);
-      this.#stores.drainRange(first, first + cache.lines.lineWords - 1);
+      this.#stores.drainRange(home, home + cache.lines.lineWords - 1);
     }
     const pendingOp: CachePending = { kind: 'cache', op, tagWord, indexWord, home };
-    if (adversary.delaysMaintenance()) this.pending.issue(pendingOp);
-    else this.#perform(pendingOp);
+    if (adversary.delaysMaintenance()) {
+      this.pending.issue(pendingOp);
+    } else {
+      this.pending.completeLine(pendingOp);
+      this.#perform(pendingOp);
+    }
   }
 
   tlb(op: TlbOp, operand: number, asid: number): void {

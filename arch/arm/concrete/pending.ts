@@ -33,6 +33,17 @@ export class PendingOps {
     this.#queue.push(op);
   }
 
+  /** Completes what waits for the line of `op`: nothing overtakes it. */
+  completeLine(op: PendingOp): void {
+    for (let n = this.#queue.length - 1; n >= 0; n--) {
+      const waiting = this.#queue[n];
+      if (waiting !== undefined && sameLine(waiting, op)) {
+        this.complete(n);
+        return;
+      }
+    }
+  }
+
   /** Completes operation `n`, after those of the same line that came before it. */
   complete(n: number): void {
     const chosen = this.#queue[n];

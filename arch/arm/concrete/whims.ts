@@ -67,6 +67,11 @@ export class Whims {
     pages.push(va);
   }
 
+  /** The word index of a physical address, -1 where there is no RAM. */
+  wordOf(address: number): number {
+    return this.#parts.domain.memory.ram.wordOf(address);
+  }
+
   /** How many stores wait, maintenance is pending, outer writes are buffered. */
   get waitingStores(): number {
     return this.#parts.memory.stores.count;
@@ -110,8 +115,7 @@ export class Whims {
         this.#parts.mmu.tlb.dropNth(n);
         return true;
       case 'read-early':
-        this.#parts.memory.readEarly(word);
-        return true;
+        return this.#parts.memory.readEarly(word);
     }
   }
 

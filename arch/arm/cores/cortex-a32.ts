@@ -7,8 +7,16 @@ const A8 = 'Cortex-A8 TRM DDI 0344';
 const A9 = 'Cortex-A9 TRM DDI 0388';
 const A15 = 'Cortex-A15 TRM DDI 0438';
 
-/** Arm's own 32-bit cores of ARMv7-A. */
+/** Arm's own 32-bit cores of ARMv7-A, and the row that an unknown ARMv7 core gets (all assumed). */
 export const CORTEX_A32_CORES: readonly CoreProfile[] = [
+  {
+    ...V7,
+    name: 'armv7',
+    compatible: ['arm,armv7'],
+    midr: 0x410f_c000,
+    l1d: l1('pipt', 32, 4, 32, [4, 128]),
+    l1i: cache(32, 4, 32, [4, 128]),
+  },
   {
     ...V7,
     name: 'cortex-a5',

@@ -1,4 +1,5 @@
 import type { Page } from '../../../drivers/base/kernel/dma-map-ops';
+import { KernelOops } from '../../../drivers/base/kernel/oops';
 import { FaultKind } from '../../../drivers/base/types/isa';
 import type { PhysAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
@@ -41,6 +42,13 @@ export class UserSpaces {
 
   /** Maps a page at a user address that has none so far. False: no memory for a table. */
   mapPage(space: AddressSpaceOfUser, va: number, page: Page, prot: PgProt = PAGE_SHARED): boolean {
+    const { info, kmap, cache } = this.#mm;
+    // Dirty lines of the kernel's own address of the page would be written over it later.
+    if (info.isVivt || info.isAliasing) {
+      kmap.with(page, address => {
+        cache.dmaFlushRange(address, PAGE_SIZE);
+      });
+    }
     const made = this.#mm.tables.map(space.root, {
       va,
       pa: pageToPhys(page),
@@ -50,6 +58,13 @@ export class UserSpaces {
     });
     this.#mm.cpu.isb();
     return made;
+  }
+
+  /** Gives a space's tables back; it must not be the current one, and its pages are the caller's. */
+  destroy(space: AddressSpaceOfUser): void {
+    if (space === this.#current) throw new KernelOops('an address space in use is destroyed');
+    this.#mm.tlb.flushAsid(space.asid);
+    this.#mm.tables.destroyRoot(space.root);
   }
 
   unmapPage(space: AddressSpaceOfUser, va: number): void {

@@ -7,6 +7,20 @@ import type { ArmMm } from './init';
 
 type AreaRoutine = (address: number, size: number, direction: DmaDirection) => void;
 
+/** One step of the maintenance tables: which caches, before or after the transfer, which way. */
+export interface StreamingStep {
+  readonly caches: 'inner' | 'outer';
+  readonly phase: 'map' | 'unmap';
+  readonly direction: DmaDirection;
+}
+
+/** Carries out a step, or does not: a kernel that forgets one is how a table is tested. */
+export type StreamingSteps = (step: StreamingStep, run: () => void) => void;
+
+export const ALL_STEPS: StreamingSteps = (_step, run) => {
+  run();
+};
+
 /** arm: ARCH_DMA_MINALIGN is L1_CACHE_BYTES of the kernel build, 64. arm64: 128. */
 const MIN_ALIGN = { arm: 64, nommu: 64, arm64: 128 } as const;
 
@@ -15,19 +29,27 @@ const MIN_ALIGN = { arm: 64, nommu: 64, arm64: 128 } as const;
  * To the device: inner caches first, then the outer one, for what the inner writes back lands
  * there. To the CPU: the outer first, for the inner could refill from what is stale there.
  */
-export const armDma = (mm: ArmMm): ArchDma => {
+export const armDma = (mm: ArmMm, steps: StreamingSteps): ArchDma => {
   const { cache, layout } = mm;
   return {
     minAlign: MIN_ALIGN[layout.image],
     syncForDevice: (address, size, direction) => {
-      maintainPages(mm, address, size, direction, cache.dmaMapArea);
-      if (direction === DmaDirection.FromDevice) mm.outer.invRange(address, size);
-      else mm.outer.cleanRange(address, size);
+      steps({ caches: 'inner', phase: 'map', direction }, () => {
+        maintainPages(mm, address, size, direction, cache.dmaMapArea);
+      });
+      steps({ caches: 'outer', phase: 'map', direction }, () => {
+        if (direction === DmaDirection.FromDevice) mm.outer.invRange(address, size);
+        else mm.outer.cleanRange(address, size);
+      });
     },
     syncForCpu: (address, size, direction) => {
       if (direction === DmaDirection.ToDevice) return;
-      mm.outer.invRange(address, size);
-      maintainPages(mm, address, size, direction, cache.dmaUnmapArea);
+      steps({ caches: 'outer', phase: 'unmap', direction }, () => {
+        mm.outer.invRange(address, size);
+      });
+      steps({ caches: 'inner', phase: 'unmap', direction }, () => {
+        maintainPages(mm, address, size, direction, cache.dmaUnmapArea);
+      });
     },
   };
 };

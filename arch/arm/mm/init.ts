@@ -7,7 +7,7 @@ import type { PhysAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import type { Isa } from '../../../drivers/base/types/isa';
 import { GFP_KERNEL } from '../../../mm/gfp';
-import { PageAllocator, pageToPhys } from '../../../mm/page-alloc';
+import { PageAllocator, pageToPhys, physToPage } from '../../../mm/page-alloc';
 import { PAGE_KERNEL } from '../../../mm/pgprot';
 import { VmallocSpace } from '../../../mm/vmalloc';
 import { getOrder } from '../../../mm/zone';
@@ -72,6 +72,8 @@ export class ArmMm {
   readonly root: PhysAddr;
   /** The cache outside the cores; none until its driver has switched one on. */
   outer: OuterCacheFns = noOuterCache();
+  /** Pages of the allocator that translation tables hold. */
+  tablePages = 0;
 
   #translationIsOn = false;
 
@@ -185,16 +187,22 @@ export class ArmMm {
       info: this.info,
       cache: this.cache,
       memory: {
-        allocate: size => (this.#translationIsOn ? this.#tablePages(size) : early.allocate(size)),
+        allocate: size => (this.#translationIsOn ? this.#tableOf(size) : early.allocate(size)),
+        free: (table, size) => {
+          this.tablePages -= 2 ** getOrder(size);
+          this.pages.freePagesAt(physToPage(table), getOrder(size));
+        },
         virtual: table => this.#tableAddress(table),
       },
     };
     return isLong ? new LongTables(context) : new ShortTables(context);
   }
 
-  #tablePages(size: number): PhysAddr | null {
+  #tableOf(size: number): PhysAddr | null {
     const page = this.pages.allocPages(GFP_KERNEL, getOrder(size));
-    return page === null ? null : pageToPhys(page);
+    if (page === null) return null;
+    this.tablePages += 2 ** getOrder(size);
+    return pageToPhys(page);
   }
 
   /** Before translation is on, tables are reached by their physical addresses. */

@@ -89,9 +89,11 @@ export class KernelMappings {
     prot: PgProt,
     caller: string,
   ): CpuAddr | null {
-    const { tables, root } = this.#mm;
+    const { tables, root, info, cache } = this.#mm;
     const area = space.reserve(physical.length * PAGE_SIZE, caller);
     if (area === null) return null;
+    // Lines of the pages at other addresses would become aliases (flush_cache_vmap).
+    if (info.isVivt || info.isAliasing) cache.flushKernAll();
     const isMapped = physical.every((pa, i) =>
       tables.map(root, {
         va: area.start + i * PAGE_SIZE,

@@ -85,6 +85,12 @@ export class LongTables implements PageTables {
     }
   }
 
+  destroyRoot(root: PhysAddr): void {
+    const count = this.#is64 ? ENTRIES : KERNEL_ENTRY;
+    for (let index = 0; index < count; index++) this.#freeBelow(root, index, this.#topLevel);
+    this.#context.memory.free(root, TABLE_SIZE);
+  }
+
   /** LPAE: the last of four top-level entries is the kernel's. arm64 has two roots. */
   copyKernelEntries(from: PhysAddr, to: PhysAddr): void {
     if (this.#is64) return;
@@ -128,6 +134,15 @@ export class LongTables implements PageTables {
     if (this.#is64) isa.writeSys('TCR', isa.readSys('TCR') & ~TCR.epd0);
     this.#writeRoot('TTBR0', root, asid);
     isa.isb();
+  }
+
+  #freeBelow(table: PhysAddr, index: number, level: number): void {
+    const low = this.#entries.read64(table, index);
+    const high = this.#context.isa.high;
+    if (level === LAST_LEVEL || (low & 3) !== TYPE.table) return;
+    const below = tableAddress(low, high);
+    for (let i = 0; i < ENTRIES; i++) this.#freeBelow(below, i, level + 1);
+    this.#context.memory.free(below, TABLE_SIZE);
   }
 
   #writeRoot(register: 'TTBR0' | 'TTBR1', root: PhysAddr, asid: number): void {

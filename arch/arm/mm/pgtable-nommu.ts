@@ -30,6 +30,10 @@ export class FlatTables implements PageTables {
     throw new UnmodelledError('MPU', 'memory is mapped for good');
   }
 
+  destroyRoot(): void {
+    throw new UnmodelledError('MPU', 'address spaces');
+  }
+
   copyKernelEntries(): void {
     throw new UnmodelledError('MPU', 'address spaces');
   }

@@ -141,6 +141,17 @@ export class ShortTables implements PageTables {
     }
   }
 
+  destroyRoot(root: PhysAddr): void {
+    const { memory } = this.#context;
+    for (let index = 0; index < KERNEL_FIRST; index += GROUP) {
+      const entry = this.#entries.read32(root, index);
+      if ((entry & 3) !== L1_TYPE.table) continue;
+      const table = (entry & TABLE.baseMask) >>> 0;
+      memory.free(physAddr(table - (table % SMALL)), SMALL);
+    }
+    memory.free(root, L1_TABLE.size);
+  }
+
   copyKernelEntries(from: PhysAddr, to: PhysAddr): void {
     for (let index = KERNEL_FIRST; index < L1_TABLE.entries; index++) {
       const entry = this.#entries.read32(from, index);

@@ -26,6 +26,8 @@ export interface PageTables {
   map(root: PhysAddr, request: MapRequest): boolean;
   /** Clears the entries of whole pages, blocks included where the range covers them. */
   unmap(root: PhysAddr, va: number, size: number): void;
+  /** Gives a user root back, with all tables of the user's half. */
+  destroyRoot(root: PhysAddr): void;
   /** Copies the entries of the kernel's half into a user root, where the format needs it. */
   copyKernelEntries(from: PhysAddr, to: PhysAddr): void;
   /** Switches translation on with `root`, caches included (early boot: it is off). */
@@ -40,6 +42,7 @@ export interface PageTables {
 export interface TableMemory {
   /** `size` bytes of zeroed, size-aligned memory for a table; null if there are none. */
   allocate(size: number): PhysAddr | null;
+  free(table: PhysAddr, size: number): void;
   /** How the CPU reaches a table: identity before translation is on, the linear map after. */
   virtual(table: PhysAddr): number;
 }

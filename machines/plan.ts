@@ -1,0 +1,93 @@
+import { arm64ZoneLimits, ofDmaGetMaxCpuAddress } from '../drivers/of/dma-range';
+import type { Arch } from '../drivers/of/linux';
+import type { MemRange } from '../drivers/of/memblock';
+import type { Phandles } from '../drivers/of/phandle';
+import type { DeviceTree } from '../drivers/of/tree';
+import { is64Bit } from '../arch/arm/profile';
+import { InputError } from '../drivers/base/types/errors';
+import { isModelled } from './models';
+import { planCpus } from './plan-cpus';
+import type { CpuPlan, OuterPlan } from './plan-cpus';
+import { planDevices } from './plan-devices';
+import type { DevicePlan } from './plan-devices';
+import { planMemory } from './plan-memory';
+import type { MemoryPlan } from './plan-memory';
+import { Quirks } from './quirks';
+import type { MachineFacts, QuirkChoice, QuirkOutcome } from './quirks';
+import { socFacts } from './soc-facts';
+
+/** What a user may say beside the tree. */
+export interface PlanOptions {
+  /** Bytes of RAM, in place of what the tree says. */
+  readonly memory: number | null;
+  readonly quirks: readonly QuirkChoice[];
+}
+
+/** A device tree, understood: everything that a machine is booted from. */
+export interface MachinePlan {
+  readonly tree: DeviceTree;
+  readonly phandles: Phandles;
+  readonly model: string;
+  readonly compatible: readonly string[];
+  readonly arch: Arch;
+  readonly cpus: readonly CpuPlan[];
+  readonly outer: OuterPlan | null;
+  readonly memory: MemoryPlan;
+  readonly devices: readonly DevicePlan[];
+  readonly quirks: readonly QuirkOutcome[];
+  readonly facts: MachineFacts;
+  /** What a reader should know: assumptions, and what of the tree was not taken as written. */
+  readonly notes: readonly string[];
+}
+
+/** Works out a machine from its tree. InputError for a tree that no machine can be made of. */
+export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan => {
+  checkIsMachine(tree);
+  const phandles = tree.phandles();
+  const { compatible } = tree.root;
+  const facts = socFacts(compatible);
+  const { cpus, outer, notes: cpuNotes } = planCpus(tree, phandles, facts);
+  const arch: Arch = cpus.some(({ core }) => is64Bit(core)) ? 'arm64' : 'arm32';
+  const memory = planMemory(tree, arch, facts, options.memory);
+  const context = { tree, phandles, arch, cpus: cpus.length, ram: memory.banks };
+  const quirks = new Quirks(context, options.quirks);
+  return {
+    tree,
+    phandles,
+    model: tree.root.string('model') ?? compatible[0] ?? 'unnamed',
+    compatible,
+    arch,
+    cpus,
+    outer,
+    memory,
+    devices: planDevices(tree, phandles, arch, quirks, isModelled),
+    quirks: quirks.outcomes,
+    facts: quirks.machine({
+      dmaZoneLimit: arch === 'arm64' ? zoneDmaLimit(tree, phandles, memory.banks) : null,
+      outerIoCoherent: false,
+    }),
+    notes: [...cpuNotes, ...memory.notes],
+  };
+};
+
+/** Refuses what is no machine's tree: an empty one, and one that only changes another. */
+const checkIsMachine = ({ root }: DeviceTree): void => {
+  const children = [...root.children.values()];
+  const overlay = children.find(({ children: parts }) => parts.has('__overlay__'));
+  if (children.length > 0 && overlay === undefined) return;
+  throw new InputError({
+    place: overlay?.path ?? '/',
+    expected: 'the tree of a whole machine (--overlay applies an overlay to one)',
+    found: overlay === undefined ? 'nothing below the root' : 'an overlay',
+  });
+};
+
+/** Largest address of arm64's ZONE_DMA: what every master's windows reach. */
+const zoneDmaLimit = (tree: DeviceTree, phandles: Phandles, ram: readonly MemRange[]): number => {
+  const bases = ram.map(({ base }) => base);
+  const ends = ram.map(({ base, size }) => base + size);
+  const start = bases.reduce((least, base) => (base < least ? base : least));
+  const end = ends.reduce((most, last) => (last > most ? last : most));
+  const reached = ofDmaGetMaxCpuAddress(tree.root, phandles);
+  return Number(arm64ZoneLimits({ start, end }, reached).zoneDma - 1n);
+};
