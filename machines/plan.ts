@@ -1,6 +1,7 @@
 import { arm64ZoneLimits, ofDmaGetMaxCpuAddress } from '../drivers/of/dma-range';
 import type { Arch } from '../drivers/of/linux';
 import type { MemRange } from '../drivers/of/memblock';
+import { isOverlay } from '../drivers/of/overlay';
 import type { Phandles } from '../drivers/of/phandle';
 import type { DeviceTree } from '../drivers/of/tree';
 import { is64Bit } from '../arch/arm/profile';
@@ -71,14 +72,13 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
 };
 
 /** Refuses what is no machine's tree: an empty one, and one that only changes another. */
-const checkIsMachine = ({ root }: DeviceTree): void => {
-  const children = [...root.children.values()];
-  const overlay = children.find(({ children: parts }) => parts.has('__overlay__'));
-  if (children.length > 0 && overlay === undefined) return;
+const checkIsMachine = (tree: DeviceTree): void => {
+  const isEmpty = tree.root.children.size === 0;
+  if (!isEmpty && !isOverlay(tree)) return;
   throw new InputError({
-    place: overlay?.path ?? '/',
+    place: '/',
     expected: 'the tree of a whole machine (--overlay applies an overlay to one)',
-    found: overlay === undefined ? 'nothing below the root' : 'an overlay',
+    found: isEmpty ? 'nothing below the root' : 'an overlay',
   });
 };
 

@@ -150,7 +150,11 @@ export class CpuComplex {
       ram,
       io,
       trace,
-      onCachedPage: (frame, va) => holder.whims?.sighted(frame, va),
+      onCachedPage: adversary.isQuiet
+        ? null
+        : (frame, va) => {
+            holder.whims?.sighted(frame, va);
+          },
       fastStores: !adversary.delaysStores || profile.storeBuffer === 0,
     });
     const memory = new ConcreteMemory({
@@ -207,7 +211,7 @@ export class CpuComplex {
     replacement: CoreProfile['replacement'],
   ): LineCache {
     const { adversary, random } = this.#config;
-    const policy = adversary.name === 'lru' ? 'lru' : replacement;
+    const policy = adversary.isQuiet ? 'lru' : replacement;
     return new LineCache(name, geometry, policy, random.fork(name), adversary.extraWays);
   }
 

@@ -1,4 +1,4 @@
-import { f64, i32, u8 } from '../../drivers/base/types/arrays';
+import { f64, i32 } from '../../drivers/base/types/arrays';
 import { UnmodelledError } from '../../drivers/base/types/errors';
 import { CacheOp, cacheOpName } from '../../drivers/base/types/isa';
 import type {
@@ -15,11 +15,11 @@ import type { Trace } from '../../drivers/base/hw/trace';
 import { NEVER } from './adversary/adversary';
 import type { Adversary } from './adversary/adversary';
 import type { LineCache } from './cache/line-cache';
-import { DIRTY, SHARED } from './cache/line-cache';
+import { DIRTY, FLAG_BITS, KEY_MASK, SHARED } from './cache/line-cache';
 import type { ConcreteMemory } from './concrete/concrete-memory';
 import type { Whims } from './concrete/whims';
 import type { Front } from './front';
-import { FAST_READ, FAST_WRITE, IS_RAM } from './micro-tlb';
+import { FAST_READ, FAST_WRITE, FLAGS, HASH_SHIFT, IS_RAM } from './micro-tlb';
 import type { MicroTlb } from './micro-tlb';
 import { ANY_RIGHT } from './mmu/attributes';
 import type { CoreProfile } from './profile';
@@ -48,8 +48,6 @@ export interface CpuParts {
   readonly time: CpuTime;
 }
 
-const PER_PAGE = 1 / 4096;
-const HASH_SHIFT = 22;
 /** What an access to a device costs: time must pass, or a polling loop would never end. */
 const IO_NANOSECONDS = 50;
 
@@ -156,48 +154,51 @@ export class Cpu implements Isa {
   #readable(address: number): number {
     if (--this.#pulse.countdown < 0) this.#whim();
     const micro = this.#micro;
-    const slot = Math.imul((address * PER_PAGE) | 0, 0x9e3779b1) >>> HASH_SHIFT;
-    const offset = address - f64(micro.va, slot);
-    if (!(offset >= 0 && offset < 4096) || (u8(micro.flags, slot) & FAST_READ) === 0) return -1;
-    if (this.memory.held !== 0) return -1;
+    const slot = Math.imul(address >>> 12, 0x9e3779b1) >>> HASH_SHIFT;
+    const offset = address & 0xfff;
+    if (f64(micro.va, slot) !== address - offset) return -1;
+    const tag = i32(micro.tag, slot);
+    if ((tag & FAST_READ) === 0 || this.memory.held !== 0) return -1;
     const lines = this.#lines;
-    const word = offset >>> 2;
-    const tagWord = i32(micro.tagWord, slot) + word;
-    const key = tagWord >>> lines.shift;
-    const set = ((i32(micro.indexWord, slot) + word) >>> lines.shift) & lines.setMask;
-    const first = set * lines.ways;
-    const end = first + lines.ways;
-    for (let line = first; line < end; line++) {
-      if (i32(lines.tags, line) !== key) continue;
-      lines.stamps[line] = ++lines.clock;
-      return (line << lines.shift) + (tagWord & (lines.lineWords - 1));
+    const { state } = lines;
+    const inPage = offset >>> 2;
+    const key = ((tag & ~FLAGS) + inPage) >>> lines.shift;
+    const entry = key << FLAG_BITS;
+    const set = ((i32(micro.index, slot) + inPage) >>> lines.shift) & lines.setMask;
+    const end = (set + 1) * lines.ways;
+    for (let line = end - lines.ways; line < end; line++) {
+      if ((i32(state, 2 * line) & KEY_MASK) !== entry) continue;
+      state[2 * line + 1] = ++lines.clock;
+      return (line << lines.shift) + (inPage & (lines.lineWords - 1));
     }
-    return this.memory.miss(slot, word, false);
+    return this.memory.miss(slot, inPage, false);
   }
 
   /** As #readable, for a store: the line is owned and marked dirty. */
   #writable(address: number): number {
     if (--this.#pulse.countdown < 0) this.#whim();
     const micro = this.#micro;
-    const slot = Math.imul((address * PER_PAGE) | 0, 0x9e3779b1) >>> HASH_SHIFT;
-    const offset = address - f64(micro.va, slot);
-    if (!(offset >= 0 && offset < 4096) || (u8(micro.flags, slot) & FAST_WRITE) === 0) return -1;
-    if (this.memory.held !== 0) return -1;
+    const slot = Math.imul(address >>> 12, 0x9e3779b1) >>> HASH_SHIFT;
+    const offset = address & 0xfff;
+    if (f64(micro.va, slot) !== address - offset) return -1;
+    const tag = i32(micro.tag, slot);
+    if ((tag & FAST_WRITE) === 0 || this.memory.held !== 0) return -1;
     const lines = this.#lines;
-    const word = offset >>> 2;
-    const tagWord = i32(micro.tagWord, slot) + word;
-    const key = tagWord >>> lines.shift;
-    const set = ((i32(micro.indexWord, slot) + word) >>> lines.shift) & lines.setMask;
-    const first = set * lines.ways;
-    const end = first + lines.ways;
-    for (let line = first; line < end; line++) {
-      if (i32(lines.tags, line) !== key) continue;
-      if ((u8(lines.flags, line) & SHARED) !== 0) return -1;
-      lines.stamps[line] = ++lines.clock;
-      lines.flags[line] = DIRTY;
-      return (line << lines.shift) + (tagWord & (lines.lineWords - 1));
+    const { state } = lines;
+    const inPage = offset >>> 2;
+    const key = ((tag & ~FLAGS) + inPage) >>> lines.shift;
+    const entry = key << FLAG_BITS;
+    const set = ((i32(micro.index, slot) + inPage) >>> lines.shift) & lines.setMask;
+    const end = (set + 1) * lines.ways;
+    for (let line = end - lines.ways; line < end; line++) {
+      const found = i32(state, 2 * line);
+      if ((found & KEY_MASK) !== entry) continue;
+      if ((found & SHARED) !== 0) return -1;
+      state[2 * line] = found | DIRTY;
+      state[2 * line + 1] = ++lines.clock;
+      return (line << lines.shift) + (inPage & (lines.lineWords - 1));
     }
-    return this.memory.miss(slot, word, true);
+    return this.memory.miss(slot, inPage, true);
   }
 
   #merge(at: number, value: number, mask: number, shift: number): void {
@@ -363,7 +364,7 @@ export class Cpu implements Isa {
       if (!this.front.takeAbort()) return;
       slot = this.front.resolve(address, ANY_RIGHT);
     }
-    const isRam = (u8(this.#micro.flags, slot) & IS_RAM) !== 0;
+    const isRam = (i32(this.#micro.tag, slot) & IS_RAM) !== 0;
     if (isRam) this.memory.maintainLine(op, address, slot);
   }
 

@@ -1,4 +1,4 @@
-import { f64, i32, u8 } from '../../drivers/base/types/arrays';
+import { f64, i32 } from '../../drivers/base/types/arrays';
 import { cpuAddr, hex } from '../../drivers/base/types/address';
 import { alignDown } from '../../drivers/base/types/bits';
 import { UnmodelledError } from '../../drivers/base/types/errors';
@@ -42,8 +42,8 @@ export interface FrontParts {
   readonly ram: Ram;
   readonly io: IoBus;
   readonly trace: Trace;
-  /** Called when cached RAM becomes reachable through a virtual page. */
-  readonly onCachedPage: (frame: number, va: number) => void;
+  /** Told when cached RAM becomes reachable through a virtual page; null: nobody asks. */
+  readonly onCachedPage: ((frame: number, va: number) => void) | null;
   /** Stores to cached memory may take the fast path: the run delays none of them. */
   readonly fastStores: boolean;
 }
@@ -92,7 +92,7 @@ export class Front {
         if (!this.#abort()) return 0;
         continue;
       }
-      if ((u8(this.micro.flags, slot) & IS_RAM) === 0) return this.#ioLoad(va, slot, width);
+      if ((i32(this.micro.tag, slot) & IS_RAM) === 0) return this.#ioLoad(va, slot, width);
       const offset = va - f64(this.micro.va, slot);
       const shift = (offset & 3) * 8;
       const mask = WIDTH_MASK[width] << shift;
@@ -112,7 +112,7 @@ export class Front {
         if (!this.#abort()) return;
         continue;
       }
-      if ((u8(this.micro.flags, slot) & IS_RAM) === 0) {
+      if ((i32(this.micro.tag, slot) & IS_RAM) === 0) {
         this.#ioStore(va, slot, width, value);
         return;
       }
@@ -237,14 +237,16 @@ export class Front {
     micro.pa[slot] = pa;
     micro.attributes[slot] = attributes;
     micro.home[slot] = frame * 1024;
-    micro.flags[slot] = this.#flagsOf(attributes, frame >= 0, cached && normal);
+    const flags = this.#flagsOf(attributes, frame >= 0, cached && normal);
+    micro.tag[slot] = flags;
     // Maintenance finds a line through any mapping of it, so these do not depend on cacheability.
     if (frame >= 0 && cache !== null) {
       const virtualPage = page / PAGE;
-      micro.tagWord[slot] = (cache.virtual ? cache.virtualFrame(virtualPage) : frame) * 1024;
+      const tagFrame = cache.virtual ? cache.virtualFrame(virtualPage) : frame;
+      micro.tag[slot] = tagFrame * 1024 + flags;
       const indexPage = cache.virtual || cache.colours > 1 ? virtualPage : pfn;
-      micro.indexWord[slot] = (indexPage % 2 ** 20) << 10;
-      if (cached && normal) this.#parts.onCachedPage(frame, page);
+      micro.index[slot] = (indexPage % 2 ** 20) << 10;
+      if (cached && normal) this.#parts.onCachedPage?.(frame, page);
     }
   }
 
@@ -337,7 +339,7 @@ export class Front {
   }
 
   #mustBeRam(slot: number, va: number): void {
-    if ((u8(this.micro.flags, slot) & IS_RAM) !== 0) return;
+    if ((i32(this.micro.tag, slot) & IS_RAM) !== 0) return;
     throw new UnmodelledError('64-bit access to a device', `at ${hex(va)}`);
   }
 }

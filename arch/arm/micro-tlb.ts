@@ -1,10 +1,12 @@
 /** Entries; a power of two. */
 const ENTRIES = 1024;
-const HASH_SHIFT = 22;
-const PER_PAGE = 1 / 4096;
-/** No address is ever this far below another: an empty slot matches nothing. */
-const EMPTY = -(2 ** 60);
+/** 32 minus log2 of ENTRIES. */
+export const HASH_SHIFT = 22;
+/** No page starts here: an empty slot matches nothing. */
+const EMPTY = -1;
 
+/** Flags of a page, in the low bits of `tag`, whose word index is a multiple of 1024. */
+export const FLAGS = 1023;
 /** A load, or a store, may take the fast path: cached write-back RAM, and the right to do so. */
 export const FAST_READ = 1;
 export const FAST_WRITE = 2;
@@ -22,25 +24,27 @@ export const IS_CACHED = 8;
 export class MicroTlb {
   /** First virtual address of the page. */
   readonly va = new Float64Array(ENTRIES).fill(EMPTY);
-  /** First physical address of the page. */
-  readonly pa = new Float64Array(ENTRIES);
-  /** Word whose line is the tag of the page's lines (virtual for VIVT, else physical). */
-  readonly tagWord = new Int32Array(ENTRIES);
+  /** Word whose line is the tag of the page's lines (virtual for VIVT, else physical); flags. */
+  readonly tag = new Int32Array(ENTRIES);
   /** Word whose low bits choose the set. */
-  readonly indexWord = new Int32Array(ENTRIES);
-  /** Physical word index of the page, -1 where there is no RAM. */
+  readonly index = new Int32Array(ENTRIES);
+  /** Physical word index of the page, negative where there is no RAM. */
   readonly home = new Int32Array(ENTRIES);
   /** See mmu/attributes.ts; the cacheability is what this core makes of it. */
   readonly attributes = new Int32Array(ENTRIES);
-  readonly flags = new Uint8Array(ENTRIES);
+  /** First physical address of the page. */
+  readonly pa = new Float64Array(ENTRIES);
 
-  /** Where a page goes. */
+  /** Where a page goes: a hash of the low 20 bits of its number. */
   slotOf(va: number): number {
-    return Math.imul((va * PER_PAGE) | 0, 0x9e3779b1) >>> HASH_SHIFT;
+    return Math.imul(va >>> 12, 0x9e3779b1) >>> HASH_SHIFT;
   }
 
   flush(): void {
     this.va.fill(EMPTY);
-    this.flags.fill(0);
+    this.tag.fill(0);
   }
 }
+
+/** The word index of a page's tag, without the flags. */
+export const tagWordOf = (tag: number): number => tag & ~FLAGS;

@@ -26,6 +26,8 @@ export interface RunParameters {
 export interface RunResult {
   readonly parameters: RunParameters;
   readonly suites: readonly SuiteResult[];
+  /** False if it was stopped: cases are missing, and `trace` and `events` say nothing. */
+  readonly isComplete: boolean;
   /** One hash over everything that happened, in every suite under every timing. */
   readonly trace: string;
   /** Loads, stores, maintenance, DMA: events of all CPUs and devices. */

@@ -5,6 +5,7 @@ import type { StreamingSteps } from '../../arch/arm/mm/dma';
 import type { DmaTiming } from '../../drivers/base/hw/dma-port';
 import { Trace } from '../../drivers/base/hw/trace';
 import { KernelOops } from '../../drivers/base/kernel/oops';
+import { invariant } from '../../drivers/base/types/errors';
 import { Random } from '../../drivers/base/types/random';
 import { bootMachine } from '../../machines/boot';
 import type { Machine } from '../../machines/machine';
@@ -28,10 +29,7 @@ export interface RunOptions {
   readonly adversary: AdversaryChoice;
   readonly seed: number;
   readonly timings: readonly DmaTiming[];
-  /** ALL_STEPS, unless a step of streaming maintenance is to be left out or counted. */
   readonly streaming: StreamingSteps;
-  /** Called before each case: what runs now, and how many of how many are done. */
-  readonly onProgress: (what: string, done: number, total: number) => void;
 }
 
 const makeAdversary = (choice: AdversaryChoice, random: Random): Adversary => {
@@ -45,62 +43,124 @@ const makeAdversary = (choice: AdversaryChoice, random: Random): Adversary => {
   }
 };
 
-/** Runs suites, each on a machine of its own under each timing; a case fails if any run of it does. */
-export const runSuites = (options: RunOptions): RunResult => {
-  const { plan, timings, seed } = options;
-  const selected = options.suites
-    .map(suite => ({
-      ...suite,
-      cases: suite.cases.filter(({ name }) => options.selects(suite.name, name)),
-    }))
-    .filter(({ cases }) => cases.length > 0);
-  const total = selected.reduce((sum, { cases }) => sum + cases.length, 0) * timings.length;
-  const trace = new Trace();
-  const notes = new Set<string>(plan.notes);
-  let done = 0;
-  let events = 0;
+/** A suite under one timing: what one machine is booted for. */
+interface Job {
+  readonly suite: Suite;
+  readonly timing: DmaTiming;
+  readonly results: CaseResult[];
+}
 
-  const runOnce = (suite: Suite, timing: DmaTiming): CaseResult[] => {
-    const random = new Random(seed).fork(`${suite.name} ${timing}`);
-    const adversary = makeAdversary(options.adversary, random);
-    const machine = bootMachine(plan, { adversary, random, timing, streaming: options.streaming });
-    for (const note of machine.notes) notes.add(note);
-    const results = suite.cases.map(one => {
-      options.onProgress(`${suite.name}.${one.name}`, done++, total);
-      return runCase(machine, suite, one, random.fork(one.name));
-    });
-    const { hardware } = machine;
-    trace.fold(parseInt(hardware.trace.hash, 16), hardware.trace.events, results.length);
-    events += hardware.complex.pulse.now;
-    return results;
-  };
+/** The machine of the job that is under way. */
+interface Bench {
+  readonly machine: Machine;
+  readonly random: Random;
+}
 
-  const suites = selected.map((suite): SuiteResult => {
-    const runs = timings.map(timing => runOnce(suite, timing));
-    const cases = suite.cases.map((one, i) =>
-      worst(
-        one.name,
-        runs.flatMap((run, k) => {
-          const result = run[i];
-          return result === undefined ? [] : [{ timing: timings[k] ?? '', result }];
-        }),
-      ),
+/**
+ * A run of suites, each on a machine of its own under each timing, one case at a time: whoever
+ * steps it may show how far it is, or stop and take what there is.
+ */
+export class SuiteRun {
+  /** Cases to run, once for each timing. */
+  readonly total: number;
+  readonly #options: RunOptions;
+  readonly #suites: readonly Suite[];
+  readonly #jobs: readonly Job[];
+  readonly #trace = new Trace();
+  readonly #notes: Set<string>;
+  #job = 0;
+  #done = 0;
+  #events = 0;
+  #bench: Bench | null = null;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#suites = options.suites
+      .map(suite => ({
+        ...suite,
+        cases: suite.cases.filter(({ name }) => options.selects(suite.name, name)),
+      }))
+      .filter(({ cases }) => cases.length > 0);
+    this.#jobs = this.#suites.flatMap(suite =>
+      options.timings.map(timing => ({ suite, timing, results: [] })),
     );
+    this.total = this.#jobs.reduce((sum, { suite }) => sum + suite.cases.length, 0);
+    this.#notes = new Set(options.plan.notes);
+  }
+
+  /** How many of `total` are done. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /** What step() would run, as `suite.case`; null when all is done. */
+  get next(): string | null {
+    const job = this.#jobs[this.#job];
+    const one = job?.suite.cases[job.results.length];
+    return job === undefined || one === undefined ? null : `${job.suite.name}.${one.name}`;
+  }
+
+  /** Runs the next case, on a machine that is booted first if its suite begins. */
+  step(): void {
+    const job = this.#jobs[this.#job];
+    const one = job?.suite.cases[job.results.length];
+    invariant(job !== undefined && one !== undefined, 'a step of a run that is done');
+    this.#bench ??= this.#boot(job);
+    const { machine, random } = this.#bench;
+    job.results.push(runCase(machine, job.suite, one, random.fork(one.name)));
+    this.#done += 1;
+    if (job.results.length === job.suite.cases.length) this.#finish(job, machine);
+  }
+
+  /** The outcome of every case that was run; the run need not be done. */
+  result(): RunResult {
+    const { board, plan, adversary, seed, timings } = this.#options;
+    return {
+      parameters: { board, model: plan.model, adversary: adversary.kind, seed, timings },
+      suites: this.#suites
+        .map(suite => this.#suiteResult(suite))
+        .filter(({ cases }) => cases.length > 0),
+      isComplete: this.#done === this.total,
+      trace: this.#trace.hash,
+      events: this.#events,
+      notes: [...this.#notes],
+    };
+  }
+
+  #boot({ suite, timing }: Job): Bench {
+    const { plan, streaming, seed } = this.#options;
+    const random = new Random(seed).fork(`${suite.name} ${timing}`);
+    const adversary = makeAdversary(this.#options.adversary, random);
+    const machine = bootMachine(plan, { adversary, random, timing, streaming });
+    for (const note of machine.notes) this.#notes.add(note);
+    return { machine, random };
+  }
+
+  #finish({ results }: Job, { hardware }: Machine): void {
+    this.#trace.fold(parseInt(hardware.trace.hash, 16), hardware.trace.events, results.length);
+    this.#events += hardware.complex.pulse.now;
+    this.#bench = null;
+    this.#job += 1;
+  }
+
+  #suiteResult(suite: Suite): SuiteResult {
+    const jobs = this.#jobs.filter(job => job.suite === suite);
+    const cases = suite.cases.flatMap((one, i) => {
+      const runs = jobs.flatMap(({ timing, results }) => {
+        const result = results[i];
+        return result === undefined ? [] : [{ timing, result }];
+      });
+      return runs.length === 0 ? [] : [worst(one.name, runs)];
+    });
     return { name: suite.name, cases };
-  });
-  return {
-    parameters: {
-      board: options.board,
-      model: plan.model,
-      adversary: options.adversary.kind,
-      seed,
-      timings,
-    },
-    suites,
-    trace: trace.hash,
-    events,
-    notes: [...notes],
-  };
+  }
+}
+
+/** Runs suites to the end; a case fails if any run of it does. */
+export const runSuites = (options: RunOptions): RunResult => {
+  const run = new SuiteRun(options);
+  while (run.next !== null) run.step();
+  return run.result();
 };
 
 const RANK: Readonly<Record<Outcome, number>> = { skipped: 0, passed: 1, failed: 2 };

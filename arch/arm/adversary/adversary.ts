@@ -17,6 +17,8 @@ export const NEVER = 0x7fff_ffff;
  */
 export interface Adversary {
   readonly name: string;
+  /** Nothing spontaneous ever happens: no whim, nothing delayed. Victims are chosen by LRU. */
+  readonly isQuiet: boolean;
   /** Entries that a TLB may keep. */
   readonly tlbCapacity: number;
   /** Writes that leave the outer cache wait in its buffer. */

@@ -4,6 +4,7 @@ import type { Adversary } from './adversary';
 /** One plausible chip: nothing spontaneous, every operation completes at once. For cost figures. */
 export class LruAdversary implements Adversary {
   readonly name = 'lru';
+  readonly isQuiet = true;
   readonly tlbCapacity = 512;
   readonly delaysStores = false;
   readonly extraWays = 1;

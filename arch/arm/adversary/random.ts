@@ -33,6 +33,7 @@ const WEIGHTS: readonly (readonly [Step, number])[] = [
  */
 export class RandomAdversary implements Adversary {
   readonly name = 'random';
+  readonly isQuiet = false;
   readonly tlbCapacity = 1 << 16;
   readonly delaysStores = true;
   readonly extraWays = 1;

@@ -71,6 +71,7 @@ const parseRecord = (line: string, place: string): Readonly<Record<string, unkno
 /** Exactly the steps of a script, and nothing else spontaneous: no line leaves for want of room. */
 export class ScriptAdversary implements Adversary {
   readonly name = 'script';
+  readonly isQuiet = false;
   readonly tlbCapacity = 1 << 16;
   readonly delaysStores = true;
   readonly extraWays = 64;

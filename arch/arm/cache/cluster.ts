@@ -1,7 +1,7 @@
-import { i32, u8 } from '../../../drivers/base/types/arrays';
+import { i32 } from '../../../drivers/base/types/arrays';
 import { Cacheability } from '../mmu/attributes';
 import type { Inclusion } from '../profile';
-import { DIRTY, NONE, SHARED } from './line-cache';
+import { DIRTY, NONE } from './line-cache';
 import type { LineCache } from './line-cache';
 import { physicalIndex } from './outer-cache';
 import type { SystemMemory } from './system-memory';
@@ -80,9 +80,8 @@ export class Cluster {
     if (l2 === null) return NONE;
     const slot = l2.victim(this.#indexOf(word, l2));
     if (l2.isValid(slot)) this.evict(slot);
-    const home = word & ~(l2.lineWords - 1);
-    this.memory.fetch(home, l2.lineWords, l2.data, slot << l2.shift);
-    l2.install(slot, word >>> l2.shift, home, 0);
+    this.memory.fetch(word & ~(l2.lineWords - 1), l2.lineWords, l2.data, slot << l2.shift);
+    l2.install(slot, word >>> l2.shift, 0);
     this.fills++;
     return slot;
   }
@@ -125,7 +124,7 @@ export class Cluster {
   clean(slot: number): void {
     const l2 = this.l2;
     if (l2 === null || !l2.isDirty(slot)) return;
-    this.memory.writeBack(this.#homeOf(slot, l2), l2.lineWords, l2.data, slot << l2.shift);
+    this.memory.writeBack(l2.firstWord(slot), l2.lineWords, l2.data, slot << l2.shift);
     l2.clearFlag(slot, DIRTY);
     this.writeBacks++;
   }
@@ -147,20 +146,12 @@ export class Cluster {
     l2.drop(slot);
   }
 
-  isShared(slot: number): boolean {
-    return this.l2 !== null && (u8(this.l2.flags, slot) & SHARED) !== 0;
-  }
-
   #takeBack(slot: number, l2: LineCache): void {
-    const home = this.#homeOf(slot, l2);
+    const home = l2.firstWord(slot);
     for (const member of this.members) {
       const merged = member.surrender(home, l2.lineWords, l2.data, slot << l2.shift);
       if (merged) l2.setFlag(slot, DIRTY);
     }
-  }
-
-  #homeOf(slot: number, l2: LineCache): number {
-    return i32(l2.tags, slot) << l2.shift;
   }
 
   #indexOf(word: number, l2: LineCache): number {

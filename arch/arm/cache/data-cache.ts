@@ -1,4 +1,4 @@
-import { i32, u8 } from '../../../drivers/base/types/arrays';
+import { i32 } from '../../../drivers/base/types/arrays';
 import type { Ram } from '../../../drivers/base/hw/ram';
 import { colours } from '../profile';
 import type { CoreProfile, L1Spec } from '../profile';
@@ -38,6 +38,8 @@ export class DataCache implements IncludedCache {
   readonly #ram: Ram;
   readonly #domain: Snooper;
   readonly #exclusive: boolean;
+  /** Virtually tagged: the physical word index of each slot's line. */
+  readonly #homes: Int32Array;
   readonly #virtualFrames = new Map<number, number>();
 
   constructor(
@@ -54,6 +56,7 @@ export class DataCache implements IncludedCache {
     this.cluster = cluster;
     this.virtual = spec.indexing === 'vivt';
     this.colours = colours({ ...spec, ...lines.geometry });
+    this.#homes = new Int32Array(this.virtual ? lines.slots : 0);
     this.#ram = ram;
     this.#domain = domain;
     this.#exclusive = profile.l2?.inclusion === 'exclusive';
@@ -80,7 +83,8 @@ export class DataCache implements IncludedCache {
     const slot = lines.victim(indexWord >>> lines.shift);
     if (lines.isValid(slot)) this.evict(slot);
     this.cluster.fetch(base, lines.lineWords, lines.data, slot << lines.shift);
-    lines.install(slot, tagWord >>> lines.shift, base, flags);
+    lines.install(slot, tagWord >>> lines.shift, flags);
+    if (this.virtual) this.#homes[slot] = base;
     this.used = true;
     this.fills++;
     return slot;
@@ -88,7 +92,7 @@ export class DataCache implements IncludedCache {
 
   /** Before a store to a line that others may hold: takes it from them. */
   own(slot: number): void {
-    if ((u8(this.lines.flags, slot) & SHARED) === 0) return;
+    if (!this.lines.isShared(slot)) return;
     this.#domain.snoop(this, this.homeOf(slot), true);
     this.lines.clearFlag(slot, SHARED);
   }
@@ -128,7 +132,7 @@ export class DataCache implements IncludedCache {
   /** Physical word index of the first word of a slot's line. */
   homeOf(slot: number): number {
     const { lines } = this;
-    return this.virtual ? i32(lines.home, slot) : i32(lines.tags, slot) << lines.shift;
+    return this.virtual ? i32(this.#homes, slot) : lines.firstWord(slot);
   }
 
   /** The slot found by tag word and index word, or NONE. */
@@ -144,7 +148,7 @@ export class DataCache implements IncludedCache {
       return after === NONE ? this.find(word, physicalIndex(this.#ram, word)) : NONE;
     }
     const base = word & ~(lines.lineWords - 1);
-    for (let slot = after + 1; slot < lines.tags.length; slot++) {
+    for (let slot = after + 1; slot < lines.slots; slot++) {
       if (lines.isValid(slot) && this.homeOf(slot) === base) return slot;
     }
     return NONE;

@@ -1,4 +1,4 @@
-import { i32, u8 } from '../../../drivers/base/types/arrays';
+import { i32 } from '../../../drivers/base/types/arrays';
 import type { CoreProfile } from '../profile';
 import type { Cluster } from './cluster';
 import type { DataCache, Snooper } from './data-cache';
@@ -125,5 +125,5 @@ const mergeLineWord = (
 ): void => {
   const index = lines.dataIndex(slot, word);
   lines.data[index] = (i32(lines.data, index) & ~mask) | (value & mask);
-  lines.flags[slot] = u8(lines.flags, slot) | DIRTY;
+  lines.setFlag(slot, DIRTY);
 };

@@ -1,4 +1,4 @@
-import { i32, u8 } from '../../../drivers/base/types/arrays';
+import { i32 } from '../../../drivers/base/types/arrays';
 import { isPowerOfTwo } from '../../../drivers/base/types/bits';
 import { UnmodelledError, invariant } from '../../../drivers/base/types/errors';
 import type { Random } from '../../../drivers/base/types/random';
@@ -17,8 +17,15 @@ export interface CacheGeometry {
 export const DIRTY = 1;
 export const SHARED = 2;
 
-/** No slot, no line. */
+/** No slot. */
 export const NONE = -1;
+
+/** An entry is a key above its flags. */
+export const FLAG_BITS = 2;
+export const KEY_MASK = -1 << FLAG_BITS;
+const NO_LINE = -1 << FLAG_BITS;
+/** Ages are renumbered before they could overflow. */
+const MAX_CLOCK = 2 ** 30;
 
 /**
  * A set-associative array of lines with their data.
@@ -26,8 +33,10 @@ export const NONE = -1;
  * A line is named by its *key*, the index of its first word divided by the words in a line: a
  * word index of physical memory (Ram) for a physically tagged cache, of virtual memory for a
  * virtually tagged one. The set is chosen by an *index* that the caller derives from whichever
- * address indexes the cache, so one class is VIVT, VIPT and PIPT. `home` keeps the physical word
- * index for the write-back.
+ * address indexes the cache, so one class is VIVT, VIPT and PIPT.
+ *
+ * Entry and age of a slot lie side by side: `state[2 * slot]` is the key and the flags,
+ * `state[2 * slot + 1]` the time of the last use, 0 in a free slot.
  */
 export class LineCache {
   readonly name: string;
@@ -35,16 +44,14 @@ export class LineCache {
   readonly lineWords: number;
   /** log2 of lineWords. */
   readonly shift: number;
-  readonly sets: number;
   readonly setMask: number;
   readonly ways: number;
+  /** Slots: sets times ways. */
+  readonly slots: number;
 
-  readonly tags: Int32Array;
-  readonly home: Int32Array;
-  readonly flags: Uint8Array;
-  readonly stamps: Int32Array;
+  readonly state: Int32Array;
   readonly data: Int32Array;
-  /** Time of the youngest stamp. */
+  /** Time of the youngest use. */
   clock = 0;
 
   readonly #lru: boolean;
@@ -72,17 +79,14 @@ export class LineCache {
     this.geometry = geometry;
     this.lineWords = line / 4;
     this.shift = Math.log2(this.lineWords);
-    this.sets = sets;
     this.setMask = sets - 1;
     this.ways = ways * extraWays;
-    this.#mustNotReplace = extraWays > 1;
-    const lines = sets * this.ways;
-    this.tags = new Int32Array(lines).fill(NONE);
-    this.home = new Int32Array(lines);
-    this.flags = new Uint8Array(lines);
-    this.stamps = new Int32Array(lines);
-    this.data = new Int32Array(lines * this.lineWords);
+    this.slots = sets * this.ways;
+    this.state = new Int32Array(2 * this.slots);
+    for (let slot = 0; slot < this.slots; slot++) this.state[2 * slot] = NO_LINE;
+    this.data = new Int32Array(this.slots * this.lineWords);
     this.#lru = replacement === 'lru';
+    this.#mustNotReplace = extraWays > 1;
     this.#replacement = replacement;
     this.#random = random;
     this.#nextWay = new Uint8Array(sets);
@@ -90,73 +94,74 @@ export class LineCache {
 
   /** The slot that holds line `key`, or NONE. */
   find(key: number, index: number): number {
-    const { tags } = this;
+    const { state } = this;
+    const entry = key << FLAG_BITS;
     const first = (index & this.setMask) * this.ways;
     const end = first + this.ways;
-    for (let slot = first; slot < end; slot++) if (i32(tags, slot) === key) return slot;
+    for (let slot = first; slot < end; slot++) {
+      if ((i32(state, 2 * slot) & KEY_MASK) === entry) return slot;
+    }
     return NONE;
   }
 
   /** Marks the slot the most recently used of its set. */
   touch(slot: number): void {
-    if (this.clock === 0x7fffffff) this.#restamp();
-    this.stamps[slot] = ++this.clock;
+    this.state[2 * slot + 1] = ++this.clock;
   }
 
   /** The slot of the set that the next line goes to: a free one, else by the policy. */
   victim(index: number): number {
+    const { state } = this;
     const set = index & this.setMask;
     const first = set * this.ways;
     const end = first + this.ways;
-    const { stamps } = this;
     let oldest = first;
-    let age = i32(stamps, first);
+    let age = i32(state, 2 * first + 1);
     for (let slot = first + 1; slot < end; slot++) {
-      const stamp = i32(stamps, slot);
-      if (stamp < age) {
-        age = stamp;
+      const used = i32(state, 2 * slot + 1);
+      if (used < age) {
+        age = used;
         oldest = slot;
       }
     }
-    if (age === 0) return oldest;
-    if (this.#mustNotReplace) {
-      throw new UnmodelledError('scripted run', `${this.name} is out of room: a line would leave`);
-    }
-    if (this.#lru) return oldest;
-    if (this.#replacement === 'random') return first + this.#random.below(this.ways);
-    const way = u8(this.#nextWay, set);
-    this.#nextWay[set] = (way + 1) % this.ways;
-    return first + way;
+    return age === 0 || this.#lru ? this.#checked(oldest, age) : this.#chosen(set, first);
   }
 
   /** Puts line `key` into a slot whose former line has been dealt with; the data follows. */
-  install(slot: number, key: number, home: number, flags: number): void {
-    this.tags[slot] = key;
-    this.home[slot] = home;
-    this.flags[slot] = flags;
-    this.touch(slot);
+  install(slot: number, key: number, flags: number): void {
+    this.state[2 * slot] = (key << FLAG_BITS) | flags;
+    this.state[2 * slot + 1] = ++this.clock;
+    if (this.clock >= MAX_CLOCK) this.#renumber();
   }
 
   drop(slot: number): void {
-    this.tags[slot] = NONE;
-    this.flags[slot] = 0;
-    this.stamps[slot] = 0;
+    this.state[2 * slot] = NO_LINE;
+    this.state[2 * slot + 1] = 0;
   }
 
   isValid(slot: number): boolean {
-    return i32(this.tags, slot) !== NONE;
+    return i32(this.state, 2 * slot + 1) !== 0;
   }
 
   isDirty(slot: number): boolean {
-    return (u8(this.flags, slot) & DIRTY) !== 0;
+    return (i32(this.state, 2 * slot) & DIRTY) !== 0;
+  }
+
+  isShared(slot: number): boolean {
+    return (i32(this.state, 2 * slot) & SHARED) !== 0;
   }
 
   setFlag(slot: number, flag: number): void {
-    this.flags[slot] = u8(this.flags, slot) | flag;
+    this.state[2 * slot] = i32(this.state, 2 * slot) | flag;
   }
 
   clearFlag(slot: number, flag: number): void {
-    this.flags[slot] = u8(this.flags, slot) & ~flag;
+    this.state[2 * slot] = i32(this.state, 2 * slot) & ~flag;
+  }
+
+  /** Word index of the first word of a slot's line, in the space of its tags. */
+  firstWord(slot: number): number {
+    return (i32(this.state, 2 * slot) >> FLAG_BITS) << this.shift;
   }
 
   /** Where in `data` a word of the slot's line is. */
@@ -166,15 +171,31 @@ export class LineCache {
 
   /** All slots that hold a line. */
   *occupied(): Generator<number> {
-    for (let slot = 0; slot < this.tags.length; slot++) if (this.isValid(slot)) yield slot;
+    for (let slot = 0; slot < this.slots; slot++) if (this.isValid(slot)) yield slot;
   }
 
-  /** Keeps the order of ages when the clock is about to overflow. */
-  #restamp(): void {
-    const order = Array.from(this.stamps.keys()).sort(
-      (a, b) => i32(this.stamps, a) - i32(this.stamps, b),
+  #checked(slot: number, age: number): number {
+    if (age === 0 || !this.#mustNotReplace) return slot;
+    throw new UnmodelledError('scripted run', `${this.name} is out of room: a line would leave`);
+  }
+
+  /** A full set, and not LRU. */
+  #chosen(set: number, first: number): number {
+    if (this.#mustNotReplace) return this.#checked(first, 1);
+    if (this.#replacement === 'random') return first + this.#random.below(this.ways);
+    const way = this.#nextWay[set] ?? 0;
+    this.#nextWay[set] = (way + 1) % this.ways;
+    return first + way;
+  }
+
+  /** Keeps the order of the ages, starting again from 1. */
+  #renumber(): void {
+    const used = [...this.occupied()].sort(
+      (a, b) => i32(this.state, 2 * a + 1) - i32(this.state, 2 * b + 1),
     );
-    for (let age = 0; age < order.length; age++) this.stamps[order[age] ?? 0] = age;
-    this.clock = order.length;
+    used.forEach((slot, age) => {
+      this.state[2 * slot + 1] = age + 1;
+    });
+    this.clock = used.length;
   }
 }

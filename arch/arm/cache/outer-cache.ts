@@ -59,7 +59,7 @@ export class OuterCache {
     this.evict(slot);
     const home = word & ~(lines.lineWords - 1);
     this.copyFromMemory(home, lines.lineWords, lines.data, slot << lines.shift);
-    lines.install(slot, word >>> lines.shift, home, 0);
+    lines.install(slot, word >>> lines.shift, 0);
     this.fills++;
     return slot;
   }
@@ -68,7 +68,7 @@ export class OuterCache {
   clean(slot: number): void {
     const { lines } = this;
     if (!lines.isDirty(slot)) return;
-    const home = i32(lines.tags, slot) << lines.shift;
+    const home = lines.firstWord(slot);
     const at = slot << lines.shift;
     for (let i = 0; i < lines.lineWords; i++)
       this.writeMemory(home + i, i32(lines.data, at + i), -1);

@@ -1,4 +1,4 @@
-import { i32, u8 } from '../../../drivers/base/types/arrays';
+import { i32 } from '../../../drivers/base/types/arrays';
 import type { BarrierKind, CacheOp, TlbOp } from '../../../drivers/base/types/isa';
 import { TraceKind } from '../../../drivers/base/hw/trace';
 import type { Trace } from '../../../drivers/base/hw/trace';
@@ -7,7 +7,7 @@ import type { DataCache } from '../cache/data-cache';
 import type { Domain } from '../cache/domain';
 import { DIRTY, NONE } from '../cache/line-cache';
 import type { MemoryModel } from '../memory-model';
-import { IS_CACHED } from '../micro-tlb';
+import { IS_CACHED, tagWordOf } from '../micro-tlb';
 import type { MicroTlb } from '../micro-tlb';
 import { Cacheability, innerOf, isNormal, isShareable, outerOf } from '../mmu/attributes';
 import type { Mmu } from '../mmu/mmu';
@@ -65,7 +65,7 @@ export class ConcreteMemory implements MemoryModel {
 
   loadWord(slot: number, word: number): number {
     const home = i32(this.#parts.micro.home, slot) + word;
-    const isCached = (u8(this.#parts.micro.flags, slot) & IS_CACHED) !== 0;
+    const isCached = (i32(this.#parts.micro.tag, slot) & IS_CACHED) !== 0;
     const early = this.early.size > 0 && !isCached ? this.early.get(home) : undefined;
     if (early !== undefined) {
       this.early.delete(home);
@@ -153,10 +153,10 @@ export class ConcreteMemory implements MemoryModel {
   miss(slot: number, word: number, store: boolean): number {
     const { micro, cache } = this.#parts;
     if (store && innerOf(i32(micro.attributes, slot)) !== Cacheability.writeBackAllocate) return -1;
-    const tagWord = i32(micro.tagWord, slot) + word;
+    const tagWord = tagWordOf(i32(micro.tag, slot)) + word;
     const line = cache.fill(
       tagWord,
-      i32(micro.indexWord, slot) + word,
+      i32(micro.index, slot) + word,
       i32(micro.home, slot) + word,
       store,
     );
@@ -184,7 +184,7 @@ export class ConcreteMemory implements MemoryModel {
 
   #currentWord(slot: number, word: number, home: number): number {
     const { micro, cache } = this.#parts;
-    if ((u8(micro.flags, slot) & IS_CACHED) !== 0) {
+    if ((i32(micro.tag, slot) & IS_CACHED) !== 0) {
       return i32(cache.lines.data, this.#cachedIndex(slot, word));
     }
     return this.#loadUncached(i32(micro.attributes, slot), home);
@@ -193,8 +193,8 @@ export class ConcreteMemory implements MemoryModel {
   /** Where in the cache's data a word of a cached page is, filled by a load if need be. */
   #cachedIndex(slot: number, word: number): number {
     const { micro, cache } = this.#parts;
-    const tagWord = i32(micro.tagWord, slot) + word;
-    const indexWord = i32(micro.indexWord, slot) + word;
+    const tagWord = tagWordOf(i32(micro.tag, slot)) + word;
+    const indexWord = i32(micro.index, slot) + word;
     let line = cache.find(tagWord, indexWord);
     if (line === NONE) line = cache.fill(tagWord, indexWord, i32(micro.home, slot) + word, false);
     else cache.lines.touch(line);
@@ -220,7 +220,7 @@ export class ConcreteMemory implements MemoryModel {
   #waits(slot: number, word: number): boolean {
     const { micro, adversary } = this.#parts;
     if (this.stores.capacity === 0 || !isNormal(i32(micro.attributes, slot))) return false;
-    const cached = (u8(micro.flags, slot) & IS_CACHED) !== 0;
+    const cached = (i32(micro.tag, slot) & IS_CACHED) !== 0;
     return adversary.delaysStore(cached) || this.#holds(slot, word);
   }
 
@@ -232,10 +232,10 @@ export class ConcreteMemory implements MemoryModel {
     const { micro } = this.#parts;
     return {
       word: i32(micro.home, slot) + word,
-      tagWord: i32(micro.tagWord, slot) + word,
-      indexWord: i32(micro.indexWord, slot) + word,
+      tagWord: tagWordOf(i32(micro.tag, slot)) + word,
+      indexWord: i32(micro.index, slot) + word,
       attributes: i32(micro.attributes, slot),
-      cached: (u8(micro.flags, slot) & IS_CACHED) !== 0,
+      cached: (i32(micro.tag, slot) & IS_CACHED) !== 0,
       mask,
       value,
       epoch: this.stores.epoch,

@@ -9,6 +9,7 @@ import type { DataCache } from '../cache/data-cache';
 import type { Domain } from '../cache/domain';
 import { NONE } from '../cache/line-cache';
 import type { LineCache } from '../cache/line-cache';
+import { tagWordOf } from '../micro-tlb';
 import type { MicroTlb } from '../micro-tlb';
 import type { CoreProfile } from '../profile';
 import type { Interest } from './interest';
@@ -63,11 +64,11 @@ export class Maintenance {
     const offset = Math.floor((va % 4096) / 4) & ~(cache.lines.lineWords - 1);
     const tagWord =
       slot >= 0
-        ? i32(micro.tagWord, slot) + offset
+        ? tagWordOf(i32(micro.tag, slot)) + offset
         : cache.virtualFrame(Math.floor(va / 4096)) * 1024 + offset;
     const indexWord =
       slot >= 0
-        ? i32(micro.indexWord, slot) + offset
+        ? i32(micro.index, slot) + offset
         : ((Math.floor(va / 4096) % 2 ** 20) << 10) + offset;
     const home = slot >= 0 ? i32(micro.home, slot) + offset : -1;
     this.operations++;

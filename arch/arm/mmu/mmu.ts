@@ -77,10 +77,14 @@ export class Mmu {
   walks = 0;
 
   readonly #core: CoreProfile;
+  readonly #is64: boolean;
+  readonly #hasLpae: boolean;
   readonly #memory: TableMemory;
 
   constructor(core: CoreProfile, memory: TableMemory, tlbCapacity: number) {
     this.#core = core;
+    this.#is64 = core.architecture === 'v8';
+    this.#hasLpae = core.tables.includes('lpae');
     this.#memory = memory;
     this.tlb = new Tlb(tlbCapacity);
   }
@@ -166,11 +170,7 @@ export class Mmu {
   }
 
   get #isLong(): boolean {
-    return this.#core.architecture === 'v8' || this.#isLpae;
-  }
-
-  get #isLpae(): boolean {
-    return this.#core.tables.includes('lpae') && (this.registers.tcr & TTBCR.eae) !== 0;
+    return this.#is64 || (this.#hasLpae && (this.registers.tcr & TTBCR.eae) !== 0);
   }
 
   /** MMU off: strongly ordered, all of it; an MPU core maps RAM cacheable and the rest as device. */
@@ -217,7 +217,7 @@ export class Mmu {
 
   #walkLong(va: number): WalkResult {
     const r = this.registers;
-    const bits64 = this.#core.architecture === 'v8';
+    const bits64 = this.#is64;
     const lower = this.#region(r.ttbr0, r.ttbr0High, TCR.t0szShift, TCR.epd0, bits64);
     const upper = this.#region(r.ttbr1, r.ttbr1High, TCR.t1szShift, TCR.epd1, bits64);
     const isUpper = upper.bits > 0 && va >= (bits64 ? 2 ** 52 : 2 ** 32) - 2 ** upper.bits;
