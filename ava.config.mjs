@@ -1,5 +1,5 @@
 export default {
-  files: ['tests/**/*.test.ts', '!tests/bench/**'],
+  files: ['tests/**/*.test.ts', '!tests/{bench,corpus,fuzz,suites}/**'],
   extensions: ['ts'],
   require: ['ts-node/register'],
   workerThreads: false,
