@@ -1,0 +1,14 @@
+/*
+ * The checked accessors of the hot path: typed-array elements whose index the caller has
+ * bounded. One function per array kind keeps each inlined access monomorphic.
+ */
+
+/** An element as a signed 32-bit number. */
+export const i32 = (array: Int32Array, index: number): number => array[index] as number;
+/** An element as a byte. */
+export const u8 = (array: Uint8Array, index: number): number => array[index] as number;
+/** An element as a number. */
+export const f64 = (array: Float64Array, index: number): number => array[index] as number;
+
+/** An element of an ordinary array whose index the caller has bounded. */
+export const at = <T>(array: readonly T[], index: number): T => array[index] as T;
