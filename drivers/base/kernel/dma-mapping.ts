@@ -1,0 +1,21 @@
+import type { DmaAddr } from '../types/address';
+
+/** enum dma_data_direction. */
+export const DmaDirection = {
+  Bidirectional: 0,
+  ToDevice: 1,
+  FromDevice: 2,
+  None: 3,
+} as const;
+export type DmaDirection = (typeof DmaDirection)[keyof typeof DmaDirection];
+
+/** A physical page by its frame number (struct page *). */
+declare const pageBrand: unique symbol;
+export type Page = number & { readonly [pageBrand]: true };
+
+/** Attributes of a mapping (DMA_ATTR_*): bits. */
+export const DmaAttr = { None: 0, SkipCpuSync: 1 << 5 } as const;
+export type DmaAttrs = number;
+
+/** What a mapping that failed answers: all ones (DMA_MAPPING_ERROR), as a number. */
+export const DMA_MAPPING_ERROR = (2 ** 64) as DmaAddr;

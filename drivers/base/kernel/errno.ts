@@ -1,0 +1,10 @@
+/*
+ * Error numbers of the kernel (include/uapi/asm-generic/errno-base.h). A kernel function that
+ * can fail returns 0 or one of these, negated.
+ */
+
+export const EIO = 5;
+export const ENOMEM = 12;
+export const EBUSY = 16;
+export const EINVAL = 22;
+export const ETIMEDOUT = 110;
