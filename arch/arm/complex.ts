@@ -1,0 +1,284 @@
+import { InputError, invariant } from '../../drivers/base/types/errors';
+import { TlbOp } from '../../drivers/base/types/isa';
+import type { Random } from '../../drivers/base/types/random';
+import { Pulse } from '../../drivers/base/hw/pulse';
+import type { Ram } from '../../drivers/base/hw/ram';
+import { TraceKind, ofCpu } from '../../drivers/base/hw/trace';
+import type { Trace } from '../../drivers/base/hw/trace';
+import { restoreAll } from '../../drivers/base/hw/state-arrays';
+import { StateReader } from '../../drivers/base/types/state';
+import type { Stateful, StateValue } from '../../drivers/base/types/state';
+import { takeWhim } from './adversary/adversary';
+import type { Adversary } from './adversary/adversary';
+import { Cluster } from './cache/cluster';
+import { DataCache } from './cache/data-cache';
+import { Domain } from './cache/domain';
+import { LineCache } from './cache/line-cache';
+import type { CacheGeometry } from './cache/line-cache';
+import { OuterCache } from './cache/outer-cache';
+import { SystemMemory } from './cache/system-memory';
+import { ConcreteMemory } from './concrete/concrete-memory';
+import { Interest } from './concrete/interest';
+import { Sightings } from './concrete/sightings';
+import { Whims } from './concrete/whims';
+import type { Step } from './concrete/whims';
+import { Cpu } from './cpu';
+import type { CpuTime } from './cpu';
+import { Front } from './front';
+import type { CpuBus } from './front';
+import { Mmu } from './mmu/mmu';
+import type { CoreProfile } from './profile';
+import { SystemRegisters } from './sysregs';
+
+/** One CPU of a machine, as its description resolved it. */
+export interface CpuConfig {
+  readonly profile: CoreProfile;
+  readonly mpidr: number;
+  readonly l1d: CacheGeometry | null;
+  readonly l1i: CacheGeometry | null;
+  /** CPUs with the same cluster number share a second level. */
+  readonly cluster: number;
+  readonly l2: CacheGeometry | null;
+}
+
+export interface ComplexConfig {
+  readonly cpus: readonly CpuConfig[];
+  /** PL310 and its like: geometry of the cache outside all clusters. */
+  readonly outer: CacheGeometry | null;
+  readonly adversary: Adversary;
+  readonly random: Random;
+  readonly ram: Ram;
+  readonly io: CpuBus;
+  readonly trace: Trace;
+  readonly time: CpuTime;
+}
+
+/** A core without a data cache gets the smallest there is, and never uses it. */
+const NO_CACHE: CacheGeometry = { size: 64, ways: 1, line: 32 };
+
+/**
+ * All CPUs of a machine with their caches, kept coherent in one inner-shareable domain, and what
+ * lies between them and RAM. CPU 0 is online from the start; the others join when software
+ * starts them.
+ */
+export class CpuComplex implements Stateful {
+  readonly cpus: readonly Cpu[];
+  readonly domain: Domain;
+  readonly memory: SystemMemory;
+  readonly outer: OuterCache | null;
+  readonly interest = new Interest();
+  readonly sightings = new Sightings();
+  readonly pulse = new Pulse();
+
+  readonly #config: ComplexConfig;
+  readonly #mmus: Mmu[] = [];
+  readonly #whims: Whims[] = [];
+  readonly #clusters = new Map<number, Cluster>();
+  readonly #caches: DataCache[] = [];
+  #online = 0;
+
+  constructor(config: ComplexConfig) {
+    const first = config.cpus[0];
+    invariant(first !== undefined, 'a machine has at least one CPU');
+    this.#config = config;
+    this.outer = this.#makeOuter();
+    this.memory = new SystemMemory(config.ram, this.outer);
+    this.domain = new Domain(this.memory, first.profile.snoopedWrite);
+    this.cpus = config.cpus.map((cpu, number) => this.#makeCpu(cpu, number));
+    this.pulse.arm(config.adversary.start({ pulse: this.pulse, whims: this.#whims }));
+    this.bringUp(0);
+  }
+
+  /** How many CPUs are online: 0 up to this number. */
+  get online(): number {
+    return this.#online;
+  }
+
+  /** Lets a CPU into the domain. They come up in order. */
+  bringUp(number: number): Cpu {
+    invariant(number === this.#online, `CPU ${number} comes after CPU ${this.#online}`);
+    const cpu = this.cpus[number];
+    const cache = this.#caches[number];
+    invariant(cpu !== undefined && cache !== undefined, `there is no CPU ${number}`);
+    this.domain.join(cache);
+    this.#online++;
+    return cpu;
+  }
+
+  /** How often any CPU took a step that nobody asked for. */
+  unasked(step: Step): number {
+    return this.#whims.reduce((sum, whims) => sum + whims.taken(step), 0);
+  }
+
+  /** A device touched the line of a physical word: an event, and a place of interest. */
+  deviceEvent(word: number): void {
+    this.interest.note(word);
+    const [whims] = this.#whims;
+    if (this.pulse.tick() && whims !== undefined) {
+      takeWhim(this.pulse, this.#config.adversary, whims);
+    }
+  }
+
+  /** Everything of the CPUs and their caches; clusters in the order of their first CPU. */
+  saveState(): StateValue {
+    return {
+      online: this.#online,
+      cpus: this.cpus.map(cpu => cpu.saveState()),
+      mmus: this.#mmus.map(mmu => mmu.saveState()),
+      caches: this.#caches.map(cache => cache.saveState()),
+      clusters: [...this.#clusters.values()].map(cluster => cluster.saveState()),
+      outer: this.outer?.saveState() ?? null,
+      interest: this.interest.saveState(),
+      sightings: this.sightings.saveState(),
+      pulse: this.pulse.saveState(),
+      adversary: this.#config.adversary.saveState(),
+    };
+  }
+
+  /** RAM must have been restored: caches name its frames. */
+  restoreState(state: StateValue): void {
+    const reader = new StateReader(state, 'the CPUs');
+    const online = reader.number('online');
+    if (online > this.cpus.length) {
+      const expected = `at most ${this.cpus.length} CPUs`;
+      throw new InputError({ place: 'snapshot of the CPUs', expected, found: `${online}` });
+    }
+    this.domain.clear();
+    this.#online = 0;
+    for (let number = 0; number < online; number++) this.bringUp(number);
+    restoreAll(this.cpus, reader, 'cpus');
+    restoreAll(this.#mmus, reader, 'mmus');
+    restoreAll(this.#caches, reader, 'caches');
+    restoreAll([...this.#clusters.values()], reader, 'clusters');
+    this.outer?.restoreState(reader.value('outer'));
+    this.interest.restoreState(reader.value('interest'));
+    this.sightings.restoreState(reader.value('sightings'));
+    this.pulse.restoreState(reader.value('pulse'));
+    this.#config.adversary.restoreState(reader.value('adversary'));
+  }
+
+  #makeOuter(): OuterCache | null {
+    const { outer, ram, adversary } = this.#config;
+    if (outer === null) return null;
+    const cache = new OuterCache(
+      this.#lines('outer', outer, 'round-robin'),
+      ram,
+      this.#config.trace,
+    );
+    cache.holdsWrites = adversary.delaysOuterWrites;
+    return cache;
+  }
+
+  #makeCpu(config: CpuConfig, number: number): Cpu {
+    const { profile, l1d, l1i, l2, mpidr } = config;
+    const { trace, adversary, time } = this.#config;
+    const { domain, interest, sightings, pulse } = this;
+    const mmu = new Mmu(profile, adversary.tlbCapacity);
+    this.#mmus.push(mmu);
+    const cache = this.#makeCache(config, number);
+    this.#caches.push(cache);
+    const front = this.#makeFront(number, profile, mmu, cache);
+    const memory = this.#makeMemory(number, profile, mmu, cache, front);
+    const whims = new Whims({ profile, memory, cache, domain, mmu, interest, sightings, trace });
+    this.#whims.push(whims);
+    const registers = new SystemRegisters(profile, { l1d, l1i, l2 }, mmu, mpidr);
+    const { lines } = cache;
+    const parts = { number, profile, front, memory, lines, whims, adversary, registers };
+    return new Cpu({ ...parts, pulse, trace, time });
+  }
+
+  #makeCache(config: CpuConfig, number: number): DataCache {
+    const { profile } = config;
+    const { ram, trace } = this.#config;
+    const lines = this.#lines(`cpu${number} L1D`, config.l1d ?? NO_CACHE, profile.replacement);
+    const none = { ...NO_CACHE, sizes: [64, 64] as const, indexing: 'pipt' as const };
+    const spec = profile.l1d ?? none;
+    const cluster = this.#cluster(config);
+    return new DataCache(number, profile, spec, lines, cluster, this.domain, ram, trace);
+  }
+
+  #makeFront(number: number, profile: CoreProfile, mmu: Mmu, cache: DataCache): Front {
+    const { ram, io, trace, adversary } = this.#config;
+    return new Front({
+      number,
+      profile,
+      mmu,
+      cache: profile.l1d === null ? null : cache,
+      ram,
+      io,
+      trace,
+      onCachedPage: adversary.isQuiet
+        ? null
+        : (frame, va) => {
+            this.sightings.note(frame, va);
+          },
+      fastStores: !adversary.delaysStores || profile.storeBuffer === 0,
+    });
+  }
+
+  /** The memory of a CPU, joined to the front and the MMU that were made before it. */
+  #makeMemory(
+    number: number,
+    profile: CoreProfile,
+    mmu: Mmu,
+    cache: DataCache,
+    front: Front,
+  ): ConcreteMemory {
+    const { ram, trace, adversary } = this.#config;
+    const memory = new ConcreteMemory({
+      profile,
+      micro: front.micro,
+      mmu,
+      cache,
+      domain: this.domain,
+      adversary,
+      trace,
+      interest: this.interest,
+      invalidateTlbs: (op, operand, asid) => {
+        this.#invalidateTlbs(number, op, operand, asid);
+      },
+    });
+    front.attach(memory);
+    mmu.attach({
+      readTableWord: (address, inner, outer) => {
+        const word = ram.wordOf(address);
+        if (word < 0) return null;
+        const entry = memory.readTableWord(word, inner, outer);
+        trace.fold(ofCpu(TraceKind.Walk, number), word, entry);
+        return entry;
+      },
+      isRam: address => ram.wordOf(address) >= 0,
+    });
+    return memory;
+  }
+
+  #cluster({ cluster, l2, profile }: CpuConfig): Cluster {
+    let made = this.#clusters.get(cluster);
+    if (made === undefined) {
+      const lines =
+        l2 === null ? null : this.#lines(`cluster${cluster} L2`, l2, profile.replacement);
+      made = new Cluster(lines, profile.l2?.inclusion ?? 'neither', this.memory);
+      this.#clusters.set(cluster, made);
+    }
+    return made;
+  }
+
+  #lines(
+    name: string,
+    geometry: CacheGeometry,
+    replacement: CoreProfile['replacement'],
+  ): LineCache {
+    const { adversary, random } = this.#config;
+    const policy = adversary.isQuiet ? 'lru' : replacement;
+    return new LineCache(name, geometry, policy, random.fork(name), adversary.extraWays);
+  }
+
+  #invalidateTlbs(number: number, op: TlbOp, operand: number, asid: number): void {
+    const broadcast = op >= TlbOp.AllIS && this.#mmus[number]?.isBroadcast === true;
+    this.cpus.forEach((cpu, other) => {
+      if (other !== number && !broadcast) return;
+      this.#mmus[other]?.invalidate(op, operand, asid);
+      cpu.front.micro.flush();
+    });
+  }
+}
