@@ -1,0 +1,132 @@
+import { KernelOops } from '../drivers/base/kernel/oops';
+import type { Page } from '../drivers/base/kernel/dma-mapping';
+import type { PhysAddr } from '../drivers/base/types/address';
+import { hex, physAddr } from '../drivers/base/types/address';
+import { PAGE_SIZE } from '../drivers/base/types/bits';
+import type { Gfp } from './gfp';
+import { MAX_ORDER, Zone, pagesOf } from './zone';
+import type { PfnRange } from './zone';
+
+/** The page frame of a number (pfn_to_page); any number, whether or not there is RAM. */
+export const pfnToPage = (pfn: number): Page => pfn as Page;
+/** Where a page starts (page_to_phys). */
+export const pageToPhys = (page: Page): PhysAddr => physAddr(page * PAGE_SIZE);
+/** The page that has an address (phys_to_page). */
+export const physToPage = (address: PhysAddr): Page => pfnToPage(Math.floor(address / PAGE_SIZE));
+
+/** Free memory by zone, and where ZONE_DMA, ZONE_DMA32 and lowmem end. */
+export interface ZoneLayout {
+  readonly ranges: readonly PfnRange[];
+  /** One past the last frame of ZONE_DMA, which ends with lowmem at the latest; null: no such zone. */
+  readonly dmaEnd: number | null;
+  /** The same of ZONE_DMA32, which begins where ZONE_DMA ends; null: __GFP_DMA32 means nothing. */
+  readonly dma32End: number | null;
+  /** One past the last frame of lowmem: all of memory where there is no highmem. */
+  readonly lowEnd: number;
+}
+
+/** What the allocator asks of the architecture. */
+export interface PageClearer {
+  /** Zeroes a page through some kernel mapping (clear_highpage). */
+  clearPage(page: Page): void;
+}
+
+/**
+ * The page allocator: buddies in the zones DMA, DMA32, NORMAL and HIGHMEM, tried from the highest
+ * zone that the caller permits downwards (mm/page_alloc.c).
+ */
+export class PageAllocator {
+  readonly zones: readonly Zone[];
+  readonly #layout: ZoneLayout;
+  readonly #clearer: PageClearer;
+  /** Order of every block handed out, by its first frame. */
+  readonly #allocated = new Map<number, number>();
+
+  constructor(layout: ZoneLayout, clearer: PageClearer) {
+    this.#layout = layout;
+    this.#clearer = clearer;
+    // zone_sizes_init(): what a machine asks for beyond lowmem, it does not get.
+    const dmaEnd = Math.min(layout.dmaEnd ?? 0, layout.lowEnd);
+    const dma32End = Math.min(Math.max(dmaEnd, layout.dma32End ?? 0), layout.lowEnd);
+    this.zones = [
+      new Zone('DMA', within(layout.ranges, 0, dmaEnd)),
+      new Zone('DMA32', within(layout.ranges, dmaEnd, dma32End)),
+      new Zone('Normal', within(layout.ranges, dma32End, layout.lowEnd)),
+      new Zone('HighMem', within(layout.ranges, layout.lowEnd, Infinity)),
+    ];
+  }
+
+  get managedPages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.managedPages, 0);
+  }
+
+  get freePages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.freePages, 0);
+  }
+
+  get hasHighmem(): boolean {
+    return this.zones.some(zone => zone.name === 'HighMem' && zone.managedPages > 0);
+  }
+
+  /** Beyond the linear map (PageHighMem). */
+  isHighmem(page: Page): boolean {
+    return page >= this.#layout.lowEnd;
+  }
+
+  /** The runs of frames that an allocation with these flags may come from. */
+  rangesFor(gfp: Gfp): PfnRange[] {
+    return this.zones
+      .filter(zone => this.#permits(gfp, zone))
+      .flatMap(({ start, end }) => within(this.#layout.ranges, start, end));
+  }
+
+  /** In a block that nobody has. */
+  isFree(page: Page): boolean {
+    return this.zones.some(zone => zone.isFree(page));
+  }
+
+  /** 2^order contiguous pages, or null (alloc_pages). */
+  allocPages(gfp: Gfp, order: number): Page | null {
+    if (order > MAX_ORDER) return null;
+    for (const zone of [...this.zones].reverse()) {
+      const pfn = this.#permits(gfp, zone) ? zone.allocate(order) : null;
+      if (pfn === null) continue;
+      this.#allocated.set(pfn, order);
+      const page = pfnToPage(pfn);
+      if (gfp.zero === true) this.#clear(page, order);
+      return page;
+    }
+    return null;
+  }
+
+  /** Frees what allocPages gave; the wrong order or a second time is a kernel bug. */
+  freePagesAt(page: Page, order: number): void {
+    const known = this.#allocated.get(page);
+    if (known !== order) {
+      throw new KernelOops(
+        `bad page state: free of order ${order} at ${hex(pageToPhys(page))}, ` +
+          (known === undefined ? 'which is not allocated' : `allocated with order ${known}`),
+      );
+    }
+    this.#allocated.delete(page);
+    const zone = this.zones.find(candidate => candidate.contains(page));
+    zone?.release(page, order);
+  }
+
+  #permits(gfp: Gfp, zone: Zone): boolean {
+    if (zone.managedPages === 0) return false;
+    if (zone.name === 'HighMem') return gfp.highmem === true;
+    const { dmaEnd, dma32End } = this.#layout;
+    if (gfp.dma === true && dmaEnd !== null) return zone.name === 'DMA';
+    return gfp.dma32 !== true || dma32End === null || zone.name !== 'Normal';
+  }
+
+  #clear(page: Page, order: number): void {
+    for (let i = 0; i < pagesOf(order); i++) this.#clearer.clearPage(pfnToPage(page + i));
+  }
+}
+
+const within = (ranges: readonly PfnRange[], low: number, high: number): PfnRange[] =>
+  ranges
+    .map(({ start, end }) => ({ start: Math.max(start, low), end: Math.min(end, high) }))
+    .filter(({ start, end }) => end > start);
