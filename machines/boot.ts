@@ -1,0 +1,253 @@
+import type { Adversary } from '../arch/arm/adversary/adversary';
+import type { BootMemory } from '../arch/arm/mm/init';
+import type { StreamingSteps } from '../arch/arm/mm/dma';
+import type { KernelImage } from '../arch/arm/mm/cpu-info';
+import type { DmaTiming } from '../drivers/base/hw/dma-port';
+import type { IrqLine } from '../drivers/base/hw/irq';
+import type { DeviceDma, IrqResource, Resource } from '../drivers/base/kernel/device';
+import type { IrqDomain, IrqSpecifier } from '../drivers/base/kernel/irq';
+import { dmaAddr, physAddr } from '../drivers/base/types/address';
+import { BenchError, InputError, invariant } from '../drivers/base/types/errors';
+import type { Random } from '../drivers/base/types/random';
+import { CopyEngineDevice } from '../drivers/dma/copy-engine/driver';
+import { TestMasterDevice, testMasterDriver } from '../drivers/misc/test-master/driver';
+import { TEST_MASTER } from '../drivers/misc/test-master/regs';
+import { ofIrqs } from '../drivers/of/irq';
+import type { OfResource } from '../drivers/of/address';
+import type { DtNode } from '../drivers/of/tree';
+import { deviceKindOf } from './devices';
+import { Hardware } from './hardware';
+import type { InterruptController } from './interrupts';
+import { Kernel } from './kernel';
+import type { OuterCacheBoot } from './kernel';
+import type { BoundCopyEngine, BoundDevice, BoundMaster, Machine } from './machine';
+import { masterOf, planMasters } from './masters';
+import type { MachinePlan } from './plan';
+import { usesLpae } from './plan-memory';
+import type { DmaFacts } from './quirks';
+
+/** What a machine is booted with, beside its plan. */
+export interface BootOptions {
+  readonly adversary: Adversary;
+  readonly random: Random;
+  readonly timing: DmaTiming;
+  /** ALL_STEPS, unless a step of streaming maintenance is to be left out or counted. */
+  readonly streaming: StreamingSteps;
+}
+
+/** Builds the silicon of a plan, boots a kernel on it, and binds the drivers. */
+export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine => {
+  const masterPlans = planMasters(plan.devices);
+  const hardware = new Hardware(plan, masterPlans, options);
+  const { complex } = hardware;
+  const [first] = complex.cpus;
+  if (first === undefined) throw new BenchError('a machine without CPUs');
+  const memory = bootMemory(plan);
+  const kernel = new Kernel(first, {
+    memory,
+    outer: outerBoot(plan),
+    dmaZoneLimit: plan.facts.dmaZoneLimit,
+    streaming: options.streaming,
+    clock: () => hardware.events.now,
+  });
+  const coherent = coherentCpus(plan);
+  for (let number = 1; number < coherent; number++) {
+    kernel.startSecondary(complex.bringUp(number));
+  }
+  if (hardware.interrupts !== null) startInterrupts(plan, hardware.interrupts, kernel);
+  const masters = bindMasters(hardware, kernel);
+  const { devices, notes } = bindDevices(plan, hardware, kernel);
+  return {
+    plan,
+    hardware,
+    kernel,
+    devices,
+    masters: [...masters, ...devices.flatMap(mastersAmong)],
+    copyEngines: devices.flatMap(enginesAmong),
+    notes: [
+      ...plan.notes,
+      ...hardware.notes,
+      ...kernel.mm.layout.notes,
+      ...notesOnCpus(plan, coherent),
+      ...notes,
+      ...noteOnIommus(plan),
+    ],
+  };
+};
+
+/** A test master of the tree serves as those do that dmabench adds. */
+const mastersAmong = ({ plan, bound }: BoundDevice): BoundMaster[] =>
+  bound instanceof TestMasterDevice ? [{ plan: masterOf(plan), device: bound }] : [];
+
+const enginesAmong = ({ dev, bound }: BoundDevice): BoundCopyEngine[] =>
+  bound instanceof CopyEngineDevice ? [{ dev, engine: bound }] : [];
+
+/** What is not modelled of a board's ways to memory, in one line. */
+const noteOnIommus = ({ devices }: MachinePlan): string[] => {
+  const behind = devices.flatMap(({ status, effective, function: pci }) => {
+    const { iommu } = pci ?? effective;
+    return status !== 'inert' && iommu.kind === 'iommu' ? [iommu] : [];
+  });
+  if (behind.length === 0) return [];
+  const paths = new Set(behind.flatMap(({ specs }) => specs.map(({ node }) => node.path)));
+  const [first, ...others] = paths;
+  const iommus = others.length === 0 ? `${first}` : `${first} and ${others.length} more`;
+  const masters = behind.length === 1 ? '1 master' : `${behind.length} masters`;
+  return [`${masters} behind ${iommus}: IOMMUs translate nothing, as in bypass`];
+};
+
+/** CPUs that one kernel can run on: all, if their caches can be kept coherent, else the first. */
+const coherentCpus = ({ cpus }: MachinePlan): number =>
+  cpus.every(({ core }) => core.multiprocessor) ? cpus.length : 1;
+
+const notesOnCpus = ({ cpus }: MachinePlan, used: number): string[] =>
+  used === cpus.length
+    ? []
+    : [`${cpus.length - used} CPUs stay off: their caches are not coherent`];
+
+const bootMemory = (plan: MachinePlan): BootMemory => {
+  const [cpu] = plan.cpus;
+  const image: KernelImage =
+    plan.arch === 'arm64' ? 'arm64' : cpu?.core.tables.length === 0 ? 'nommu' : 'arm';
+  const ram = plan.memory.banks.map(({ base, size }) => ({
+    base: Number(base),
+    size: Number(size),
+  }));
+  const ranges = plan.memory.reserved;
+  const noMap = ranges.regions.filter(({ kind, node }) => kind !== 'refused' && node.has('no-map'));
+  return {
+    image,
+    ram,
+    reserved: ranges.reserved.map(({ base, size }) => ({ base: Number(base), size: Number(size) })),
+    noMap: noMap.map(({ base, size }) => ({ base: Number(base), size: Number(size) })),
+    dmaLimit: plan.facts.dmaZoneLimit,
+    lpae: usesLpae(plan.cpus, plan.memory),
+  };
+};
+
+const toResource = ({ start, size }: OfResource): Resource => ({
+  start: physAddr(Number(start)),
+  size: Number(size),
+});
+
+const outerBoot = (plan: MachinePlan): OuterCacheBoot | null => {
+  const { outer } = plan;
+  if (outer?.driven !== true || outer.cache.registers === undefined) return null;
+  return {
+    registers: toResource(outer.cache.registers),
+    sharedOverride: outer.cache.control.has('arm,shared-override'),
+    ioCoherent: outer.cache.control.has('arm,io-coherent') || plan.facts.outerIoCoherent,
+  };
+};
+
+const startInterrupts = (
+  plan: MachinePlan,
+  controller: InterruptController,
+  kernel: Kernel,
+): void => {
+  const device = plan.devices.find(candidate => candidate.device.node === controller.node);
+  const domain = controller.start({
+    cpu: kernel.cpu,
+    io: kernel.io.relaxed,
+    map: window => {
+      const resource = device?.device.resources[window];
+      const mapped =
+        resource === undefined
+          ? null
+          : kernel.mappings.ioremap(physAddr(Number(resource.start)), Number(resource.size));
+      if (mapped !== null) return mapped;
+      throw new InputError({
+        place: controller.node.path,
+        property: 'reg',
+        expected: `a window ${window} that can be mapped`,
+        found: 'none',
+      });
+    },
+  });
+  kernel.startInterrupts(domain);
+};
+
+/** The kernel's view of a DMA configuration. */
+const deviceDma = ({ dma }: DmaFacts, kernel: Kernel): DeviceDma => ({
+  mask: Number(dma.mask),
+  coherentMask: Number(dma.mask),
+  busLimit: dma.busDmaLimit === null ? null : Number(dma.busDmaLimit),
+  rangeMap:
+    dma.map?.map(region => ({
+      dma: dmaAddr(Number(region.dma)),
+      cpu: physAddr(Number(region.cpu)),
+      size: Number(region.size),
+    })) ?? null,
+  coherent: dma.coherent,
+  ops: kernel.direct,
+});
+
+const bindMasters = (hardware: Hardware, kernel: Kernel): BoundMaster[] =>
+  hardware.masters.map(({ plan, base, model }) => {
+    const registers = [{ start: physAddr(base), size: TEST_MASTER.size }];
+    const dev = kernel.addDevice(model.name, null, deviceDma(plan.facts, kernel), registers, []);
+    const device = testMasterDriver.probe(dev);
+    if (typeof device === 'number') throw new BenchError(`${model.name}: probe: ${device}`);
+    return { plan, device };
+  });
+
+/** Each device of the tree that has a model, with what its driver made of it. */
+const bindDevices = (
+  plan: MachinePlan,
+  hardware: Hardware,
+  kernel: Kernel,
+): { readonly devices: readonly BoundDevice[]; readonly notes: readonly string[] } => {
+  const notes: string[] = [];
+  const devices = hardware.devices.flatMap(({ plan: device, irq }): BoundDevice[] => {
+    const { node, compatible, resources } = device.device;
+    const driver = deviceKindOf(compatible)?.driver;
+    invariant(driver !== undefined, `${node.path}: a model without a driver`);
+    const irqs = wireInterrupt(plan, hardware, kernel.irq, irq, node, notes);
+    const dma = deviceDma(device.effective, kernel);
+    const dev = kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
+    const bound = driver.probe(dev);
+    if (typeof bound !== 'number') return [{ plan: device, dev, bound }];
+    notes.push(`${node.path}: probe with driver ${driver.name} failed with error ${bound}`);
+    return [];
+  });
+  return { devices, notes };
+};
+
+/** Connects a device's line where its `interrupts` lead, if that is the controller we have. */
+const wireInterrupt = (
+  plan: MachinePlan,
+  hardware: Hardware,
+  domain: IrqDomain | null,
+  line: IrqLine,
+  node: DtNode,
+  notes: string[],
+): IrqResource[] => {
+  const { interrupts } = hardware;
+  if (interrupts === null || domain === null) return [];
+  const [specifier] = ofIrqs(node, plan.phandles);
+  if (specifier === undefined) return [];
+  if (specifier.node !== interrupts.node) {
+    const to = specifier.node.path;
+    notes.push(`${node.path}: interrupts lead to ${to}, which is not modelled; it is polled`);
+    return [];
+  }
+  const mapping = translate(domain, specifier.args, node);
+  const { hwirq } = mapping;
+  if (domain.createMapping(mapping) !== 0) {
+    notes.push(`${node.path}: interrupts: another device has set another trigger; it is polled`);
+    return [];
+  }
+  interrupts.connect(line, hwirq);
+  return [{ domain, hwirq }];
+};
+
+/** InputError, with the place of the device, for cells that its controller does not take. */
+const translate = (domain: IrqDomain, cells: readonly number[], node: DtNode): IrqSpecifier => {
+  try {
+    return domain.chip.translate(cells);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { expected, found } = error.problem;
+    throw node.problem('interrupts', expected, found);
+  }
+};

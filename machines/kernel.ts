@@ -1,0 +1,149 @@
+import { armDma } from '../arch/arm/mm/dma';
+import type { StreamingSteps } from '../arch/arm/mm/dma';
+import { l2x0Init } from '../arch/arm/mm/cache-l2x0';
+import type { OuterCacheFns } from '../arch/arm/mm/cache-l2x0';
+import { UserSpaces } from '../arch/arm/mm/context';
+import { ArmMm } from '../arch/arm/mm/init';
+import type { BootMemory } from '../arch/arm/mm/init';
+import { KernelMappings } from '../arch/arm/mm/ioremap';
+import { CurrentCpu } from '../drivers/base/kernel/current-cpu';
+import { Device } from '../drivers/base/kernel/device';
+import type {
+  DeviceDma,
+  DmaMapOps,
+  DriverServices,
+  IrqResource,
+  Resource,
+} from '../drivers/base/kernel/device';
+import { KernelIo } from '../drivers/base/kernel/io';
+import type { IrqDomain } from '../drivers/base/kernel/irq';
+import { KernelOops } from '../drivers/base/kernel/oops';
+import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
+import type { Isa } from '../drivers/base/types/isa';
+import type { ArchDma } from '../mm/arch-dma';
+import { dmaDirect } from '../mm/dma-direct';
+import { Slab } from '../mm/slab';
+
+/** A sleeping kernel looks again at least this often, in simulated ns: a tick. */
+const TICK = 1000;
+
+/** What the kernel is told of an outer cache that it is to drive. */
+export interface OuterCacheBoot {
+  readonly registers: Resource;
+  readonly sharedOverride: boolean;
+  readonly ioCoherent: boolean;
+}
+
+/** What the kernel is told when it is booted. */
+export interface KernelBoot {
+  readonly memory: BootMemory;
+  readonly outer: OuterCacheBoot | null;
+  /** Carries out each maintenance step of streaming DMA, or does not. */
+  readonly streaming: StreamingSteps;
+  /** Largest address of ZONE_DMA, null without one. */
+  readonly dmaZoneLimit: number | null;
+  /** Simulated ns since power-on: the clock source (sched_clock). */
+  readonly clock: () => number;
+}
+
+/**
+ * A booted kernel: memory management, the DMA layer, drivers' services. All it knows of the
+ * hardware is the instructions of its CPUs.
+ */
+export class Kernel {
+  readonly cpu: CurrentCpu;
+  readonly mm: ArmMm;
+  readonly mappings: KernelMappings;
+  readonly slab: Slab;
+  readonly users: UserSpaces;
+  readonly arch: ArchDma;
+  readonly io: KernelIo;
+  readonly direct: DmaMapOps;
+  readonly services: DriverServices;
+  /** The root interrupt controller's lines, null where devices are polled. */
+  irq: IrqDomain | null = null;
+
+  constructor(bootCpu: Isa, boot: KernelBoot) {
+    this.cpu = new CurrentCpu(bootCpu);
+    this.mm = new ArmMm(this.cpu, boot.memory);
+    this.io = new KernelIo(this.cpu, this.mm.ioBarriers);
+    this.mappings = new KernelMappings(this.mm);
+    if (boot.outer !== null) this.mm.outer = this.#startOuterCache(boot.outer);
+    this.arch = armDma(this.mm, boot.streaming);
+    this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
+    this.users = new UserSpaces(this.mm);
+    const { ram } = this.mm.layout;
+    const maxAddress = Math.max(...ram.map(({ base, size }) => base + size));
+    this.direct = dmaDirect(this.arch, { maxAddress, dmaZoneLimit: boot.dmaZoneLimit });
+    this.services = this.#makeServices(boot.clock);
+  }
+
+  /** The next CPU comes up. */
+  startSecondary(isa: Isa): void {
+    this.mm.startSecondary(isa);
+  }
+
+  /** Interrupts are taken from now on, by the root controller's domain. */
+  startInterrupts(domain: IrqDomain): void {
+    this.irq = domain;
+    this.mm.handleInterrupts(() => {
+      domain.handleIrq();
+    });
+    for (let number = 0; number < this.cpu.online; number++) {
+      this.cpu.on(number, () => this.cpu.setInterruptsEnabled(true));
+    }
+  }
+
+  /** A device of the platform bus. */
+  addDevice(
+    name: string,
+    ofPath: string | null,
+    dma: DeviceDma,
+    registers: readonly Resource[],
+    irqs: readonly IrqResource[],
+  ): Device {
+    return new Device({ name, ofPath, dma, registers, irqs, services: this.services });
+  }
+
+  #startOuterCache({ registers, sharedOverride, ioCoherent }: OuterCacheBoot): OuterCacheFns {
+    const base = this.#mustMap(registers.start, registers.size);
+    return l2x0Init(this.io, this.io.relaxed, base, { sharedOverride, ioCoherent });
+  }
+
+  #mustMap(address: PhysAddr, size: number): CpuAddr {
+    const mapped = this.mappings.ioremap(address, size);
+    if (mapped === null) throw new KernelOops('no address space for the registers of a cache');
+    return mapped;
+  }
+
+  /**
+   * Until the next interrupt, or so many ns. Time passes in any case: an interrupt that is masked
+   * stays pending and wakes at once.
+   */
+  #sleep(nanoseconds: number, clock: () => number): void {
+    const before = clock();
+    const woke = this.irq !== null && this.cpu.waitForInterrupt(nanoseconds);
+    if (!woke || clock() === before) this.cpu.relax(nanoseconds);
+  }
+
+  #makeServices(clock: () => number): DriverServices {
+    return {
+      io: this.io,
+      barriers: this.mm.barriers,
+      memory: this.mm.layout,
+      ioremap: (address, size) => this.mappings.ioremap(address, size),
+      iounmap: address => {
+        this.mappings.iounmap(address);
+      },
+      waitUntil: (done, limit) => {
+        const start = clock();
+        while (!done()) {
+          const left = limit - (clock() - start);
+          if (left <= 0) return false;
+          this.#sleep(Math.min(TICK, left), clock);
+        }
+        return true;
+      },
+    };
+  }
+}
