@@ -1,0 +1,116 @@
+import type { Device } from '../../drivers/base/kernel/device';
+import type { CpuAddr, DmaAddr } from '../../drivers/base/types/address';
+import { PAGE_SIZE } from '../../drivers/base/types/bits';
+import { patternByte } from '../../drivers/misc/test-master/regs';
+import type { BoundMaster, Machine } from '../../machines/machine';
+import {
+  dmaBitMask,
+  dmaMapSingle,
+  dmaMappingError,
+  dmaSetMaskAndCoherent,
+} from '../../mm/dma-mapping-common';
+import type { DmaDirection } from '../../mm/dma-mapping-common';
+import { dmaCapable, physToDma } from '../../mm/dma-direct';
+import { GFP_DMA, GFP_DMA32, GFP_KERNEL } from '../../mm/gfp';
+import type { Gfp } from '../../mm/gfp';
+import { pageToPhys, pfnToPage } from '../../mm/page-alloc';
+import type { Case, CaseContext } from './suite';
+
+/** Rounds of each exchange: what goes wrong only now and then must have its chance. */
+export const ROUNDS = 12;
+/** Of buffers: parts of a line, whole lines, parts of a page, a page. */
+export const SIZES = [4, 64, 128, 1000, 1024, 4096] as const;
+
+/** Which allocations the device can reach, whatever page they give: null if none. */
+export const reachable = (t: CaseContext, { dev }: { readonly dev: Device }): Gfp | null => {
+  const { pages } = t.machine.kernel.mm;
+  for (const gfp of [GFP_KERNEL, GFP_DMA32, GFP_DMA]) {
+    const ranges = pages.rangesFor(gfp);
+    const isReachable = ranges.every(({ start, end }) =>
+      [start, end - 1].every(pfn =>
+        dmaCapable(dev, physToDma(dev, pageToPhys(pfnToPage(pfn))), PAGE_SIZE),
+      ),
+    );
+    if (ranges.length > 0 && isReachable) return gfp;
+  }
+  return null;
+};
+
+/** A mapping that was made; the case ends if it was not. */
+export const mapped = (
+  t: CaseContext,
+  dev: Device,
+  buffer: CpuAddr,
+  size: number,
+  direction: DmaDirection,
+): DmaAddr => {
+  const address = dmaMapSingle(dev, buffer, size, direction);
+  return t.need(dmaMappingError(dev, address) === 0 ? address : null, `a mapping of ${size} bytes`);
+};
+
+/**
+ * The CPU writes the pattern of `seed` a byte at a time, into lines that it has: a store that
+ * misses does not allocate on every core, and would need no clean.
+ */
+export const fill = (t: CaseContext, buffer: CpuAddr, size: number, seed: number): void => {
+  const { cpu } = t.machine.kernel;
+  for (let i = 0; i < size; i++) {
+    cpu.load8(buffer + i);
+    cpu.store8(buffer + i, patternByte(seed, i));
+  }
+};
+
+/** How many bytes the CPU reads that are not the pattern of `seed`. */
+export const differing = (t: CaseContext, buffer: CpuAddr, size: number, seed: number): number => {
+  const { cpu } = t.machine.kernel;
+  let wrong = 0;
+  for (let i = 0; i < size; i++) {
+    if (cpu.load8(buffer + i) !== patternByte(seed, i)) wrong++;
+  }
+  return wrong;
+};
+
+/** The device reads, and finds the pattern of `seed`. */
+export const deviceReads = (
+  t: CaseContext,
+  { device }: BoundMaster,
+  address: DmaAddr,
+  size: number,
+  seed: number,
+): void => {
+  const result = device.checkPattern(address, size, seed);
+  t.equal(result.error, 0, 'the result of the device reading');
+  t.equal(result.mismatches, 0, `the stale bytes that the device read of ${size}`);
+};
+
+/** The device writes the pattern of `seed`. */
+export const deviceWrites = (
+  t: CaseContext,
+  { device }: BoundMaster,
+  address: DmaAddr,
+  size: number,
+  seed: number,
+): void => {
+  t.equal(device.writePattern(address, size, seed), 0, 'the result of the device writing');
+};
+
+/** A case that is run with every master of the board that reaches RAM at all. */
+export const onEveryMaster = (
+  name: string,
+  body: (t: CaseContext, master: BoundMaster, gfp: Gfp) => void,
+  unfit: (machine: Machine) => string | null = () => null,
+): Case => ({
+  name,
+  unfit,
+  run: t => {
+    let used = 0;
+    for (const master of t.machine.masters) {
+      dmaSetMaskAndCoherent(master.device.dev, dmaBitMask(64));
+      const gfp = reachable(t, master.device);
+      if (gfp === null) continue;
+      used++;
+      body(t, master, gfp);
+    }
+    if (used === 0) t.skip('no master of this board reaches RAM');
+  },
+});

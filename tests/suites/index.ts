@@ -1,0 +1,8 @@
+import { cacheSuite } from './cache';
+import { dmaStreamingSuite } from './dma-streaming';
+import { memorySuite } from './memory';
+import { mmuSuite } from './mmu';
+import type { Suite } from './suite';
+
+/** The regression suites, in the order in which they run. */
+export const SUITES: readonly Suite[] = [memorySuite, cacheSuite, mmuSuite, dmaStreamingSuite];
