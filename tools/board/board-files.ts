@@ -1,0 +1,16 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BoardFiles } from '../../machines/boards';
+import { kindOf, readText } from './files';
+
+/** Beside the compiled modules as beside the sources: the build copies the folder. */
+const FOLDER = join(__dirname, '../../machines/boards');
+
+/** The boards that are shipped. */
+export const BOARD_FILES: BoardFiles = {
+  list: () => readdirSync(FOLDER),
+  read: name => {
+    const path = join(FOLDER, name);
+    return kindOf(path) === 'file' ? readText(path) : undefined;
+  },
+};

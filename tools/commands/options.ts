@@ -1,0 +1,61 @@
+import type { Argv, CommandModule, Options } from 'yargs';
+import type { ExitStatus } from '../exit';
+import type { Host } from '../host';
+import { LIST_FORMATS } from './arguments';
+import type { ListArguments, MachineArguments } from './arguments';
+
+/* What several commands have in common. Nothing heavy may be imported here. */
+
+/** What a command does once its arguments are read. */
+export type Task = (host: Host) => Promise<ExitStatus>;
+
+/**
+ * A command that hands its task on instead of doing it. The task imports what it needs when it
+ * runs, so that neither `--help` nor another command waits for it.
+ */
+export type Command<Arguments> = (assign: (task: Task) => void) => CommandModule<object, Arguments>;
+
+const BOARD = 'A board by name, a .dts, a .dtb, or a folder such as /proc/device-tree';
+
+const memory = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'RAM in place of what the tree says: 512M, 2G, 0x10000000',
+} as const satisfies Options;
+
+const quirk = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: 'Switch something Linux knows beside the tree: --quirk=+NAME or --quirk=-NAME',
+} as const satisfies Options;
+
+const overlay = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: 'Apply an overlay (.dtbo or .dts) to the tree; in the order given',
+} as const satisfies Options;
+
+/** The board and the options that change what it is. */
+export const withMachine = (yargs: Argv): Argv<MachineArguments> =>
+  yargs
+    .positional('board', { type: 'string', describe: BOARD, demandOption: true })
+    .options({ memory, quirk, overlay });
+
+/** One of several words; its default keeps their type. */
+export interface Choice<Words extends readonly string[]> extends Options {
+  readonly choices: Words;
+  readonly default: Words[number];
+}
+
+const format: Choice<typeof LIST_FORMATS> = {
+  choices: LIST_FORMATS,
+  requiresArg: true,
+  describe: 'For a person, or for a program',
+  default: 'human',
+};
+
+/** The format option of commands that only tell. */
+export const withListFormat = <T>(yargs: Argv<T>): Argv<T & ListArguments> =>
+  yargs.option('format', format);
