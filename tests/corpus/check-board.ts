@@ -1,0 +1,55 @@
+import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import { describeMachine } from '../../machines/describe';
+import { openBoard, planBoard } from '../../tools/board/open';
+import { allCases, countCases } from '../../tools/run/results';
+import type { RunResult } from '../../tools/run/results';
+import { runSuites } from '../../tools/run/runner';
+import { SUITES } from '../suites';
+import type { CorpusBoard } from '../support/corpus';
+
+export interface BoardVerdict {
+  readonly name: string;
+  readonly passed: number;
+  readonly skipped: number;
+  /** What is wrong, a line each; none if all is well. */
+  readonly problems: readonly string[];
+}
+
+const ADVERSARIES = ['random', 'lru'] as const;
+
+/** Describes a board and runs every suite on it, under chance and under LRU: nothing may fail. */
+export const checkBoard = ({ name, path }: CorpusBoard, seed: number): BoardVerdict => {
+  try {
+    const board = openBoard(path, []);
+    const plan = planBoard(board, { memory: null, quirks: [] });
+    JSON.stringify(describeMachine(plan, board));
+    const results = ADVERSARIES.map(kind =>
+      runSuites({
+        board: name,
+        plan,
+        suites: SUITES,
+        selects: () => true,
+        adversary: { kind },
+        seed,
+        timings: ['earliest', 'latest'],
+        streaming: ALL_STEPS,
+      }),
+    );
+    const counts = results.map(result => countCases(allCases(result)));
+    return {
+      name,
+      passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+      skipped: counts.reduce((sum, { skipped }) => sum + skipped, 0),
+      problems: results.flatMap(failuresOf),
+    };
+  } catch (error) {
+    return { name, passed: 0, skipped: 0, problems: [String(error)] };
+  }
+};
+
+const failuresOf = ({ parameters, suites }: RunResult): string[] =>
+  suites.flatMap(({ name: suite, cases }) =>
+    cases
+      .filter(({ outcome }) => outcome === 'failed')
+      .map(({ name, lines }) => `${parameters.adversary}: ${suite}.${name}: ${lines.join(' | ')}`),
+  );

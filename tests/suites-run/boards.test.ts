@@ -1,0 +1,66 @@
+import test from 'ava';
+import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import { boardNames } from '../../machines/boards';
+import { BOARD_FILES } from '../../tools/board/board-files';
+import { openBoard, planBoard } from '../../tools/board/open';
+import { allCases } from '../../tools/run/results';
+import type { RunResult } from '../../tools/run/results';
+import { runSuites } from '../../tools/run/runner';
+import { SUITES } from '../suites';
+
+/*
+ * That nothing fails on any board, tests/tools/boards-pass.test.ts shows. Here: that every case is
+ * run somewhere, that it expects something where it is, and that a seed decides everything.
+ */
+
+const run = (board: string, change: { kind?: 'lru' | 'random'; seed?: number } = {}): RunResult =>
+  runSuites({
+    board,
+    plan: planBoard(openBoard(board, []), { memory: null, quirks: [] }),
+    suites: SUITES,
+    selects: () => true,
+    adversary: { kind: change.kind ?? 'random' },
+    seed: change.seed ?? 1,
+    timings: ['earliest', 'latest'],
+    streaming: ALL_STEPS,
+  });
+
+/** One for each kind of caches and tables, small ones. */
+const BOARDS = ['rpi-b', 'imx6q-sabresd', 'virt'];
+
+for (const board of BOARDS) {
+  test(`${board}: one seed gives one trace and one result, in one process`, t => {
+    const first = run(board);
+    t.deepEqual(run(board), first);
+    t.true(first.events > 10_000);
+  });
+}
+
+test('another seed gives another trace and the same verdict', t => {
+  const results = [1, 2, 3].map(seed => run('rpi-b', { seed }));
+  t.is(new Set(results.map(({ trace }) => trace)).size, 3);
+  const verdicts = results.map(result => allCases(result).map(({ outcome }) => outcome));
+  t.deepEqual(verdicts[1], verdicts[0]);
+  t.deepEqual(verdicts[2], verdicts[0]);
+});
+
+test('nothing that a run does depends on what was run before it', t => {
+  const alone = run('rpi-b', { seed: 7 });
+  run('stm32mp1', { kind: 'lru' });
+  t.is(run('rpi-b', { seed: 7 }).trace, alone.trace);
+});
+
+test('every case of every suite is run on some board, and expects something there', t => {
+  const results = boardNames(BOARD_FILES).map(board => run(board, { kind: 'lru' }));
+  const idle = SUITES.flatMap(({ name, cases }) =>
+    cases
+      .filter(one => {
+        const runs = results
+          .flatMap(({ suites }) => suites.filter(suite => suite.name === name))
+          .flatMap(suite => suite.cases.filter(result => result.name === one.name));
+        return !runs.some(({ outcome, expectations }) => outcome === 'passed' && expectations > 0);
+      })
+      .map(one => `${name}.${one.name}`),
+  );
+  t.deepEqual(idle, []);
+});

@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { README, renderReadme } from './readme';
+
+test('the README shows what its commands print (npm run readme writes it anew)', async t => {
+  const text = readFileSync(README, 'utf8');
+  t.is(await renderReadme(text), text);
+});
+
+test('a block that shows something else is found', async t => {
+  const shown = '```console\n$ npx dmabench --version\n0.0.0-never\n```\n';
+  const rendered = await renderReadme(shown);
+  t.not(rendered, shown);
+  t.regex(rendered, /^```console\n\$ npx dmabench --version\n\d+\.\d+\.\d+\n```\n$/);
+});
+
+test('a command that is not ours is left as it stands', async t => {
+  const shown = '```console\n$ npm test\n1 test passed\n```\n';
+  t.is(await renderReadme(shown), shown);
+});

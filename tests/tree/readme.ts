@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { main } from '../../tools/main';
+import { TestHost } from '../support/host';
+
+/*
+ * The README shows commands with what they print. A block of it that begins with `$ npx dmabench …`
+ * or `$ npm start` is made by running the command.
+ */
+
+const ROOT = join(__dirname, '../..');
+export const README = join(ROOT, 'README.md');
+
+const BLOCK = /^```console\n\$ (.*)\n[^]*?^```$/gm;
+
+/** The arguments of a shown command; undefined for one that is not ours to run. */
+const argumentsOf = (command: string): string[] | undefined => {
+  const words = command.split(' ');
+  if (words[0] === 'npx' && words[1] === 'dmabench') return words.slice(2);
+  if (command !== 'npm start') return undefined;
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: { start: string };
+  };
+  return scripts.start.split(' ').slice(2);
+};
+
+const outputOf = async (argv: readonly string[]): Promise<string> => {
+  const host = new TestHost();
+  await main(argv, host);
+  return host.out.text + host.err.text;
+};
+
+/** The README with every block as its command prints it today. */
+export const renderReadme = async (text: string): Promise<string> => {
+  const blocks = new Map<string, string>();
+  for (const [block, command = ''] of text.matchAll(BLOCK)) {
+    const argv = argumentsOf(command);
+    if (argv === undefined) continue;
+    blocks.set(block, `\`\`\`console\n$ ${command}\n${await outputOf(argv)}\`\`\``);
+  }
+  return text.replaceAll(BLOCK, block => blocks.get(block) ?? block);
+};
