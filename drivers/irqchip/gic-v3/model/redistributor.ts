@@ -7,7 +7,12 @@ import { UnmodelledError } from '../../../base/types/errors';
 import type { IccPort, IccReg } from '../../../base/types/isa';
 import { StateReader, type Stateful, type StateValue } from '../../../base/types/state';
 import { CpuInterface } from '../../gic/model/cpu-interface';
-import { InterruptBank, NO_RANK, type Rank } from '../../gic/model/interrupt-bank';
+import {
+  implementedPriority,
+  InterruptBank,
+  NO_RANK,
+  type Rank,
+} from '../../gic/model/interrupt-bank';
 import { FIRST_SPI } from '../../gic/regs';
 import { FRAME_SIZE, GICR_RD, GICR_SGI, ICC_CTLR, REDISTRIBUTOR_SIZE } from '../regs';
 
@@ -45,7 +50,6 @@ export class Redistributor implements Stateful {
   readonly sgi: RegisterFile<typeof GICR_SGI>;
   readonly #interface: CpuInterface;
   readonly #options: RedistributorOptions;
-  readonly #implementedPriority: number;
   #priorityMask = 0;
   #binaryPoint = 0;
   #group1Enabled = false;
@@ -53,7 +57,6 @@ export class Redistributor implements Stateful {
   constructor(options: RedistributorOptions) {
     const { name, priorityBits, onGuestError, onChange, shared } = options;
     this.#options = options;
-    this.#implementedPriority = (0xff << (8 - priorityBits)) & 0xff;
     this.irq = new IrqLine(`${name}.irq`);
     this.bank = new InterruptBank({
       name,
@@ -69,16 +72,11 @@ export class Redistributor implements Stateful {
       onWrite: { ...this.bank.writeHooks(), IGROUPR: onChange },
     });
     this.rd = this.#createControl();
-    const bankOf = (intid: number): InterruptBank => (intid < FIRST_SPI ? this.bank : shared);
     this.#interface = new CpuInterface({
       name,
       best: () => this.#best(),
-      activate: intid => {
-        bankOf(intid).acknowledge(intid);
-      },
-      deactivate: intid => {
-        bankOf(intid).deactivate(intid);
-      },
+      bank: this.bank,
+      shared,
       priorityMask: () => this.#priorityMask,
       groupMask: () => (0xff << this.#binaryPoint) & 0xff,
     });
@@ -212,7 +210,7 @@ export class Redistributor implements Stateful {
         }
         return;
       case 'ICC_PMR':
-        this.#priorityMask = value & this.#implementedPriority;
+        this.#priorityMask = value & implementedPriority(this.#options.priorityBits);
         return;
       case 'ICC_BPR1':
         this.#binaryPoint = Math.max(value & 7, this.#minBinaryPoint);

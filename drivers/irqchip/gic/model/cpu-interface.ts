@@ -1,7 +1,7 @@
 import type { StateValue, Stateful } from '../../../base/types/state';
 import { StateReader } from '../../../base/types/state';
-import { SPURIOUS } from '../regs';
-import { intidOf, NO_RANK, priorityOf, type Rank } from './interrupt-bank';
+import { FIRST_SPI, SPURIOUS } from '../regs';
+import { intidOf, NO_RANK, priorityOf, type InterruptBank, type Rank } from './interrupt-bank';
 
 /** What an idle CPU interface says its running priority is. */
 const IDLE_PRIORITY = 0xff;
@@ -11,9 +11,9 @@ export interface CpuInterfacePorts {
   readonly name: string;
   /** Most urgent interrupt for this CPU; NO_RANK if none, or if nothing may be forwarded. */
   readonly best: () => Rank;
-  /** Makes a pending interrupt active. */
-  readonly activate: (intid: number) => void;
-  readonly deactivate: (intid: number) => void;
+  /** Interrupts of this CPU alone, and those that it shares with the others. */
+  readonly bank: InterruptBank;
+  readonly shared: InterruptBank;
   /** Interrupts of this priority and less urgent ones are held back. */
   readonly priorityMask: () => number;
   /** The bits of a priority that decide about preemption. */
@@ -55,8 +55,9 @@ export class CpuInterface implements Stateful {
     const rank = this.#signalled();
     if (rank === NO_RANK) return SPURIOUS;
     this.#running.push(rank);
-    this.#ports.activate(intidOf(rank));
-    return intidOf(rank);
+    const intid = intidOf(rank);
+    this.#bankOf(intid).acknowledge(intid);
+    return intid;
   }
 
   /**
@@ -68,7 +69,7 @@ export class CpuInterface implements Stateful {
     if (index < 0) return false;
     const wasTop = index === this.#running.length - 1;
     this.#running.splice(index, 1);
-    this.#ports.deactivate(intid);
+    this.#bankOf(intid).deactivate(intid);
     return wasTop;
   }
 
@@ -82,6 +83,10 @@ export class CpuInterface implements Stateful {
 
   restoreState(state: StateValue): void {
     this.#running = [...new StateReader(state, this.#ports.name).numbers('running')];
+  }
+
+  #bankOf(intid: number): InterruptBank {
+    return intid < FIRST_SPI ? this.#ports.bank : this.#ports.shared;
   }
 
   /** What gets past the mask and what runs; all that passes the mask is below IDLE_PRIORITY. */

@@ -4,7 +4,7 @@ import { registerFile, type RegisterFile } from '../../../base/hw/register-file'
 import { StateReader, type Stateful, type StateValue } from '../../../base/types/state';
 import { FIRST_PPI, FIRST_SPI, GICC, GICD_BANKED } from '../regs';
 import { CpuInterface } from './cpu-interface';
-import { InterruptBank, NO_RANK, type Rank } from './interrupt-bank';
+import { implementedPriority, InterruptBank, NO_RANK, type Rank } from './interrupt-bank';
 
 /** What a CPU's part knows of the GIC around it. */
 export interface GicCpuOptions {
@@ -22,8 +22,6 @@ export interface GicCpuOptions {
   /** Something changed that may raise or lower an output. */
   readonly onChange: () => void;
 }
-
-const implementedPriority = (bits: number): number => (0xff << (8 - bits)) & 0xff;
 
 /** What a GICv1 or GICv2 has for each CPU: its banked interrupts and its CPU interface. */
 export class GicCpu implements Stateful {
@@ -50,12 +48,8 @@ export class GicCpu implements Stateful {
     this.#interface = new CpuInterface({
       name,
       best: () => this.#best(),
-      activate: intid => {
-        this.#bankOf(intid).acknowledge(intid);
-      },
-      deactivate: intid => {
-        this.#bankOf(intid).deactivate(intid);
-      },
+      bank: this.bank,
+      shared: options.shared,
       priorityMask: () => this.gicc.PMR.PRIORITY,
       groupMask: () => (0xff << (this.gicc.BPR.BINARY_POINT + 1)) & 0xff,
     });
@@ -190,9 +184,5 @@ export class GicCpu implements Stateful {
       if (this.#sourcesOf(intid) !== 0) latched |= 1 << intid;
     }
     this.banked.ISPENDR(0).value = latched;
-  }
-
-  #bankOf(intid: number): InterruptBank {
-    return intid < FIRST_SPI ? this.bank : this.#options.shared;
   }
 }

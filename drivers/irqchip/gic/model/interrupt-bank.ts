@@ -16,6 +16,9 @@ export interface BankRegisters {
   readonly ICFGR: Vector;
 }
 
+/** The bits of a priority that exist: the upper ones. */
+export const implementedPriority = (bits: number): number => (0xff << (8 - bits)) & 0xff;
+
 /**
  * Priority and number of a pending interrupt in one number: the smaller is the more urgent, and
  * of equal priorities the smaller number is (IHI 0048B, 3.3.1).
@@ -159,7 +162,7 @@ export class InterruptBank {
       ISACTIVER: bits('ISACTIVER'),
       ICACTIVER: bits('ISACTIVER'),
       IPRIORITYR: (_written, _previous, index) => {
-        const implemented = 0x0101_0101 * ((0xff << (8 - this.#options.priorityBits)) & 0xff);
+        const implemented = 0x0101_0101 * implementedPriority(this.#options.priorityBits);
         this.#keep(this.#registers.IPRIORITYR(index), index < 8 * this.#words ? implemented : 0);
       },
       ICFGR: (_written, _previous, index) => {
