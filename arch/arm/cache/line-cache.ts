@@ -107,29 +107,6 @@ export class LineCache implements Stateful {
     return NONE;
   }
 
-  /**
-   * As find() and victim() in one pass over the set: the slot that holds line `key`, or `~slot` of
-   * where it is to go.
-   */
-  probe(key: number, index: number): number {
-    const { state } = this;
-    const entry = key << FLAG_BITS;
-    const set = index & this.setMask;
-    const first = set * this.ways;
-    const end = first + this.ways;
-    let oldest = first;
-    let age = MAX_CLOCK;
-    for (let slot = first; slot < end; slot++) {
-      if ((i32(state, 2 * slot) & KEY_MASK) === entry) return slot;
-      const used = i32(state, 2 * slot + 1);
-      if (used < age) {
-        age = used;
-        oldest = slot;
-      }
-    }
-    return ~(age === 0 || this.#lru ? this.#checked(oldest, age) : this.#chosen(set, first));
-  }
-
   /** Marks the slot the most recently used of its set. */
   touch(slot: number): void {
     this.state[2 * slot + 1] = ++this.clock;

@@ -6,7 +6,7 @@ import type { Trace } from '../../../drivers/base/hw/trace';
 import { int32State } from '../../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
-import { DIRTY } from './line-cache';
+import { DIRTY, NONE } from './line-cache';
 import type { LineCache } from './line-cache';
 
 /** Store and eviction buffers of a PL310 together: a few lines. */
@@ -56,20 +56,16 @@ export class OuterCache implements Stateful {
 
   /** The slot of the line that holds a physical word, brought in from memory if need be. */
   access(word: number): number {
-    const { lines } = this;
-    const slot = lines.probe(word >>> lines.shift, this.indexOf(word));
-    if (slot < 0) return this.#fillInto(~slot, word);
-    lines.touch(slot);
+    const slot = this.find(word);
+    if (slot === NONE) return this.fill(word);
+    this.lines.touch(slot);
     return slot;
   }
 
   /** Brings the line of `word` in from memory and answers its slot. */
   fill(word: number): number {
-    return this.#fillInto(this.lines.victim(this.indexOf(word)), word);
-  }
-
-  #fillInto(slot: number, word: number): number {
     const { lines } = this;
+    const slot = lines.victim(this.indexOf(word));
     this.evict(slot);
     const home = word & ~(lines.lineWords - 1);
     this.copyFromMemory(home, lines.lineWords, lines.data, slot << lines.shift);
@@ -83,12 +79,8 @@ export class OuterCache implements Stateful {
     if (!lines.isDirty(slot)) return;
     const home = lines.firstWord(slot);
     const at = slot << lines.shift;
-    if (this.holdsWrites) {
-      for (let i = 0; i < lines.lineWords; i++)
-        this.writeMemory(home + i, i32(lines.data, at + i), -1);
-    } else {
-      this.#ram.writeLine(home, lines.lineWords, lines.data, at);
-    }
+    for (let i = 0; i < lines.lineWords; i++)
+      this.writeMemory(home + i, i32(lines.data, at + i), -1);
     lines.clearFlag(slot, DIRTY);
   }
 
