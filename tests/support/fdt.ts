@@ -8,6 +8,8 @@ import { readDts } from '../../drivers/of/dts';
 import { NO_FILES } from '../../drivers/of/dts-source';
 import { writeFdt } from '../../drivers/of/fdt-write';
 import { DeviceTree, DtNode } from '../../drivers/of/tree';
+/** The words of a blob's header by name, for tests that damage one. */
+export { HEADER as HEADER_AT } from '../../drivers/of/fdt-format';
 export { inputError } from './input-error';
 import { MOST_IN_TESTS, sampleBoards } from './corpus';
 
@@ -77,20 +79,6 @@ export const smallTree = (): DeviceTree => {
   uart.setProperty('address-cells', Uint8Array.of(1, 2, 3));
   return new DeviceTree(root, [{ address: 0x8000_0000_0000n, size: 0x1000n }], 3);
 };
-
-/** The words of a blob's header by name, for tests that damage one. */
-export const HEADER_AT = {
-  magic: 0,
-  totalSize: 4,
-  structOffset: 8,
-  stringsOffset: 12,
-  reserveOffset: 16,
-  version: 20,
-  lastCompVersion: 24,
-  bootCpu: 28,
-  stringsSize: 32,
-  structSize: 36,
-} as const;
 
 /** A copy of the blob with words replaced. */
 export const patched = (

@@ -1,8 +1,9 @@
 import { NEVER } from '../../../drivers/base/hw/pulse';
 import type { Adversary } from '../../../arch/arm/adversary/adversary';
+import type { Whims } from '../../../arch/arm/concrete/whims';
 import type { StateValue } from '../../../drivers/base/types/state';
 
-/** Does nothing unasked, and lets stores or maintenance wait for as long as a test wants. */
+/** Does nothing unasked but what a test asks for; stores or maintenance wait while it wants. */
 export class HoldingAdversary implements Adversary {
   readonly name = 'holding';
   readonly isQuiet = false;
@@ -12,9 +13,12 @@ export class HoldingAdversary implements Adversary {
   readonly extraWays = 1;
   holdsStores = false;
   holdsMaintenance = false;
+  /** Events to the first whim, and what one does: it answers the events to the next. */
+  first = NEVER;
+  onWhim: (whims: Whims) => number = () => NEVER;
 
   start(): number {
-    return NEVER;
+    return this.first;
   }
 
   delaysStore(): boolean {
@@ -29,8 +33,8 @@ export class HoldingAdversary implements Adversary {
     return false;
   }
 
-  whim(): number {
-    return NEVER;
+  whim(whims: Whims): number {
+    return this.onWhim(whims);
   }
 
   attend(countdown: number): number {

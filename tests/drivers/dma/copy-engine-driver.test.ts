@@ -12,6 +12,7 @@ import { CopyEngine } from '../../../drivers/dma/copy-engine/model';
 import { CHANNELS, COPY_ENGINE, MAX_LENGTH } from '../../../drivers/dma/copy-engine/regs';
 import { DmaBench, IO_END, RAM_BASE } from '../../support/dma-bench';
 import { DriverBench } from '../../support/driver-bench';
+import { makeEngine } from './engine';
 
 const FROM = cpuAddr(RAM_BASE);
 const TO = cpuAddr(RAM_BASE + 0x1000);
@@ -20,16 +21,7 @@ const BYTES = [1, 2, 3, 4, 5, 6, 7, 8];
 const HWIRQ = 7;
 
 const make = (timing: DmaTiming = 'latest') => {
-  const bench = new DmaBench();
-  const guestErrors: string[] = [];
-  const irq = new IrqLine('irq');
-  const model = new CopyEngine({
-    name: 'engine',
-    dma: bench.port({ timing }),
-    irq,
-    events: bench.events,
-    onGuestError: text => guestErrors.push(text),
-  });
+  const { bench, guestErrors, irq, model } = makeEngine(timing);
   bench.poke(FROM, BYTES);
   const kernel = new DriverBench(bench, model);
   const regs = ioRegisters(COPY_ENGINE, kernel.registers.io, kernel.registers.baseOf(0));

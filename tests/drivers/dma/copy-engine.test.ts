@@ -1,29 +1,17 @@
 import test from 'ava';
 import type { DmaTiming } from '../../../drivers/base/hw/dma-port';
-import { IrqLine } from '../../../drivers/base/hw/irq';
 import { TxResult } from '../../../drivers/base/hw/mmio';
 import { ioRegisters } from '../../../drivers/base/kernel/registers';
 import { ticks } from '../../../drivers/base/types/address';
 import { BenchError } from '../../../drivers/base/types/errors';
-import { CopyEngine } from '../../../drivers/dma/copy-engine/model';
 import { CHANNELS, COPY_ENGINE, MAX_LENGTH } from '../../../drivers/dma/copy-engine/regs';
 import { deviceModelConformance } from '../../conformance/device-model';
 import { DeviceBus } from '../../support/device-bus';
-import { DmaBench, IO_END, RAM_BASE } from '../../support/dma-bench';
+import { IO_END, RAM_BASE } from '../../support/dma-bench';
+import { makeEngine } from './engine';
+import type { EngineBench } from './engine';
 
-const make = (timing: DmaTiming = 'earliest') => {
-  const bench = new DmaBench();
-  const guestErrors: string[] = [];
-  const irq = new IrqLine('irq');
-  const model = new CopyEngine({
-    name: 'engine',
-    dma: bench.port({ timing }),
-    irq,
-    events: bench.events,
-    onGuestError: text => guestErrors.push(text),
-  });
-  return { bench, guestErrors, irq, model };
-};
+const make = (timing: DmaTiming = 'earliest'): EngineBench => makeEngine(timing);
 
 const running = (timing: DmaTiming = 'earliest') => {
   const made = make(timing);

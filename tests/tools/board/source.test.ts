@@ -152,13 +152,18 @@ cppTest('a file whose name begins with a dash is no option of cpp', t => {
   t.is(stdout, 'dash');
 });
 
-test.serial('without a C preprocessor, the message says which package has one', t => {
-  const at = written(t, { 'a.dts': '#define A 1\n' });
+/** Programs are looked for in this folder alone until the test ends. */
+const findPrograms = (t: ExecutionContext, folder: string): void => {
   const path = process.env['PATH'];
   t.teardown(() => {
     process.env['PATH'] = path;
   });
-  process.env['PATH'] = at('bin');
+  process.env['PATH'] = folder;
+};
+
+test.serial('without a C preprocessor, the message says which package has one', t => {
+  const at = written(t, { 'a.dts': '#define A 1\n' });
+  findPrograms(t, at('bin'));
   t.regex(
     inputError(() => readSource(at('a.dts'))),
     /needs, found no program 'cpp' \(Debian: /,
@@ -168,11 +173,7 @@ test.serial('without a C preprocessor, the message says which package has one', 
 test.serial('a preprocessor that writes without end is stopped', t => {
   const at = written(t, { 'a.dts': '#define A 1\n', 'bin/cpp': '#!/bin/sh\nexec /usr/bin/yes\n' });
   chmodSync(at('bin/cpp'), 0o755);
-  const path = process.env['PATH'];
-  t.teardown(() => {
-    process.env['PATH'] = path;
-  });
-  process.env['PATH'] = at('bin');
+  findPrograms(t, at('bin'));
   t.regex(
     inputError(() => readSource(at('a.dts'))),
     /expected at most 33554432 bytes of source/,
@@ -193,11 +194,7 @@ test.serial('a preprocessor that never ends is stopped, and its children with it
     'bin/cpp': '#!/bin/sh\n/bin/sleep 60 &\necho $! >"${0%/*}/pid"\nwait\n',
   });
   chmodSync(at('bin/cpp'), 0o755);
-  const path = process.env['PATH'];
-  t.teardown(() => {
-    process.env['PATH'] = path;
-  });
-  process.env['PATH'] = at('bin');
+  findPrograms(t, at('bin'));
   t.regex(
     inputError(() => readSource(at('a.dts'))),
     /a\.dts: expected source that cpp reads within 5 s, found it takes longer$/,

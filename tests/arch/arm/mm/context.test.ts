@@ -1,13 +1,11 @@
 import test from 'ava';
-import type { Adversary } from '../../../../arch/arm/adversary/adversary';
 import { coreNamed } from '../../../../arch/arm/cores';
 import { UserSpaces } from '../../../../arch/arm/mm/context';
 import type { AddressSpaceOfUser } from '../../../../arch/arm/mm/context';
-import type { Whims } from '../../../../arch/arm/concrete/whims';
 import type { CoreProfile } from '../../../../arch/arm/profile';
 import { KIB } from '../../../../drivers/base/types/bits';
-import type { StateValue } from '../../../../drivers/base/types/state';
 import { pageToPhys } from '../../../../mm/page-alloc';
+import { HoldingAdversary } from '../holding';
 import { BareKernel } from './kernel';
 
 const USER = 0x40_0000;
@@ -57,53 +55,6 @@ for (const core of CORES) {
   }
 }
 
-/** Walks for the pages of some words at every event, as a core does that speculates a lot. */
-class TlbFiller implements Adversary {
-  readonly name = 'tlb-filler';
-  readonly isQuiet = false;
-  readonly tlbCapacity = 512;
-  readonly delaysOuterWrites = false;
-  readonly delaysStores = false;
-  readonly extraWays = 1;
-  words: readonly number[] = [];
-
-  start(): number {
-    return 0;
-  }
-
-  whim(whims: Whims): number {
-    // Each page was seen at its linear address and at the user's.
-    for (const word of this.words) {
-      for (const sighting of [0, 1]) whims.take('fill-tlb', word, sighting);
-    }
-    return 0;
-  }
-
-  attend(countdown: number): number {
-    return countdown;
-  }
-
-  delaysStore(): boolean {
-    return false;
-  }
-
-  delaysMaintenance(): boolean {
-    return false;
-  }
-
-  writesBackOnInvalidate(): boolean {
-    return false;
-  }
-
-  saveState(): StateValue {
-    return null;
-  }
-
-  restoreState(): void {
-    this.words = [];
-  }
-}
-
 for (const [core, image, lpae] of [
   ['cortex-a9', 'arm', false],
   ['cortex-a8', 'arm', false],
@@ -111,7 +62,17 @@ for (const [core, image, lpae] of [
   ['cortex-a53', 'arm64', true],
 ] as const) {
   test(`${core}: a walk in the middle of a switch tags nothing of one space with the ASID of another`, t => {
-    const adversary = new TlbFiller();
+    // Walks for a page at every event, as a core does that speculates a lot: it was seen at its
+    // linear address and at the user's.
+    const adversary = new HoldingAdversary();
+    let walked: readonly number[] = [];
+    adversary.first = 0;
+    adversary.onWhim = whims => {
+      for (const word of walked) {
+        for (const sighting of [0, 1]) whims.take('fill-tlb', word, sighting);
+      }
+      return 0;
+    };
     const kernel = new BareKernel({ core, adversary }, image, lpae);
     const { machine, mm } = kernel;
     const users = new UserSpaces(mm);
@@ -123,7 +84,7 @@ for (const [core, image, lpae] of [
       if (value === 1) {
         users.switchTo(space);
         t.is(mm.cpu.load32(USER), value);
-        adversary.words = [machine.ram.wordOf(pageToPhys(page))];
+        walked = [machine.ram.wordOf(pageToPhys(page))];
       }
       return [space, value];
     });
