@@ -1,0 +1,318 @@
+import { i32, u16, u8 } from '../../../drivers/base/types/arrays';
+import { UnmodelledError } from '../../../drivers/base/types/errors';
+import type { Barriers } from './barriers';
+import { ANYONE_LOADS, CalmPairs, EARLY_LOADS, OWNER_LOADS, OWNER_STORES } from './calm-pairs';
+import { MAPPING } from './event-list';
+import { NO_EVENT } from './event-numbers';
+import type { EventNumbers } from './event-numbers';
+import { LineEvents } from './line-events';
+import type { LineRecorder } from './line-events';
+import { GATE, HIGH, HOT_SHIFT, LOW } from './line-store';
+import type { LineStore } from './line-store';
+import type { StateSets } from './sets';
+import { CLEAN } from './state';
+import { EARLY, UNWRITTEN, WATCHED } from './verdicts';
+
+/**
+ * The possible states of every line of a machine. Lines are numbered from RAM's word indices;
+ * bytes of a line are a mask in two halves (`low` bytes 0 to 31). An *access* is the index of a
+ * StoreTarget: memory of a kind through an alias. Each call answers a verdict: bits of verdicts.ts,
+ * 0 if nothing can be wrong. Nothing here allocates once the tables are built.
+ */
+export class LineStates {
+  readonly sets: StateSets;
+  readonly barriers: Barriers;
+  readonly #lines: LineEvents;
+  readonly #store: LineStore;
+  readonly #numbers: EventNumbers;
+  readonly #calm: CalmPairs;
+  readonly #accesses: number;
+  /** Per access: a load may be performed before its time; an alias whose maintenance it follows. */
+  readonly #isEarly: readonly boolean[];
+  readonly #follows: Int32Array;
+  /** Line to the number of the last device write of it. */
+  #deviceWrite = new Int32Array(1024);
+
+  /** `live`: what translations reach before anything is mapped (INNER_LIVE, OUTER_LIVE). */
+  constructor(sets: StateSets, lineBytes: number, cpus: number, live = 0) {
+    const { targets, kinds, earlyLoads } = sets.profile;
+    const initial = sets.next(sets.initial, sets.eventOf(MAPPING, 0, 0, live));
+    this.sets = sets;
+    this.#lines = new LineEvents(sets, lineBytes, cpus, initial);
+    this.#store = this.#lines.store;
+    this.#numbers = this.#lines.numbers;
+    this.barriers = this.#lines.barriers;
+    this.#calm = new CalmPairs(sets, this.#store.known, this.#numbers, cpus);
+    this.#accesses = targets.length;
+    this.#isEarly = targets.map(({ kind }) => earlyLoads && kind.inner === 0);
+    this.#follows = Int32Array.from(targets, ({ kind, alias }) =>
+      kind.inner === 0 ? NO_EVENT : i32(this.#numbers.follow, alias),
+    );
+    this.accessOf = (kind, alias) =>
+      targets.findIndex(target => target.kind === kinds[kind] && target.alias === alias);
+  }
+
+  /** The access of a kind (profile.ts, kindOf) through an alias; -1 if there is none. */
+  readonly accessOf: (kind: number, alias: number) => number;
+
+  get recorder(): LineRecorder | null {
+    return this.#lines.recorder;
+  }
+
+  set recorder(recorder: LineRecorder | null) {
+    this.#lines.recorder = recorder;
+  }
+
+  /** From now on the recorder is told of each event of the line. */
+  record(line: number): void {
+    this.#reach(line);
+    this.#store.record(line);
+  }
+
+  /** From now on each access of a CPU to the line has the bit WATCHED in its verdict; calls nest. */
+  watch(line: number): void {
+    this.#reach(line);
+    this.#store.watch(line, true);
+  }
+
+  unwatch(line: number): void {
+    this.#reach(line);
+    this.#store.watch(line, false);
+  }
+
+  isWatched(line: number): boolean {
+    return this.#store.isWatched(line);
+  }
+
+  /** The load changes nothing and nothing can be wrong with it. There must be room for the line. */
+  loadsCalmly(line: number, access: number): boolean {
+    const store = this.#store;
+    const quick = u16(store.quick, line);
+    return (u8(store.known.calm, quick * this.#accesses + access) & ANYONE_LOADS) !== 0;
+  }
+
+  /** As loadsCalmly, of a store, which is then done. */
+  storesCalmly(line: number, low: number, high: number, access: number, cpu: number): boolean {
+    const store = this.#store;
+    const quick = u16(store.quick, line);
+    if ((u8(store.known.calm, quick * this.#accesses + access) & OWNER_STORES) === 0) return false;
+    const { hot } = store;
+    const at = line << HOT_SHIFT;
+    if (i32(hot, at + GATE) !== i32(this.barriers.stamp, cpu)) return false;
+    if (low !== 0) hot[at + LOW] = i32(hot, at + LOW) | low;
+    if (high !== 0) hot[at + HIGH] = i32(hot, at + HIGH) | high;
+    return true;
+  }
+
+  load(line: number, low: number, high: number, access: number, cpu: number): number {
+    const store = this.#store;
+    if (line < store.size) {
+      const pair = store.pairOf(line);
+      if (pair >= 0) {
+        const calm = u8(store.known.calm, (pair + 1) * this.#accesses + access);
+        if ((calm & ANYONE_LOADS) !== 0) return 0;
+        if ((calm & (OWNER_LOADS | EARLY_LOADS)) !== 0 && i32(store.owner, line) === cpu) {
+          return (calm & OWNER_LOADS) !== 0 ? 0 : this.#earliness(line, cpu);
+        }
+      }
+    }
+    return this.#slowLoad(line, low, high, access, cpu);
+  }
+
+  /** A load whose value may be late, or nobody's yet: what it decides on is seen by `see`. */
+  poll(line: number, low: number, high: number, access: number, cpu: number): number {
+    return this.load(line, low, high, access, cpu) & ~(UNWRITTEN | EARLY);
+  }
+
+  store(line: number, low: number, high: number, access: number, cpu: number): number {
+    const isCalm = line < this.#store.size && this.storesCalmly(line, low, high, access, cpu);
+    return isCalm ? 0 : this.#slowStore(line, low, high, access, cpu);
+  }
+
+  /**
+   * A poll got the value of the last write: what contradicts it is gone, for the bytes read and,
+   * if a device wrote them last of all, for the copy they were read from.
+   */
+  see(line: number, low: number, high: number, access: number, cpu: number): void {
+    this.#reach(line);
+    const { seen, seenOther, loadOther } = this.#numbers;
+    const { deviceLow, deviceHigh, owner } = this.#store;
+    const isLast = ((i32(deviceLow, line) & low) | (i32(deviceHigh, line) & high)) !== 0;
+    const concludes = isLast && this.sets.profile.aliases === 1;
+    const others = concludes ? i32(seenOther, access) : NO_EVENT;
+    if (cpu !== i32(owner, line)) this.#lines.observe(line, low, high);
+    this.#lines.open(line);
+    this.#lines.follow(cpu, i32(this.#follows, access));
+    this.#lines.change(low, high, i32(seen, access), others < 0 ? i32(loadOther, access) : others);
+    this.#lines.close();
+  }
+
+  /** A walker of translation tables reads. */
+  walk(line: number, low: number, high: number, access: number): number {
+    const { walk, walkOther } = this.#numbers;
+    const event = this.#modelled(i32(walk, access), 'a walk of such memory');
+    return this.#lines.apply(line, low, high, event, i32(walkOther, access));
+  }
+
+  /** By address to the point of coherency, CLEAN and INVALIDATE; after the CPU's stores of it. */
+  maintain(line: number, operation: number, alias: number, cpu: number): number {
+    const own = i32(this.#numbers.maintain, 4 * alias + operation);
+    if (own < 0) return this.#watched(line);
+    const foreign = i32(this.#numbers.maintainForeign, 4 * alias + operation);
+    this.#lines.open(line);
+    const verdict = this.#lines.maintain(cpu, own, foreign);
+    this.#lines.close();
+    return verdict | this.#watched(line);
+  }
+
+  /** By set and way at the last level: for each line that it may concern. */
+  maintainSetWay(line: number, operation: number): number {
+    return this.#lines.everywhere(line, i32(this.#numbers.maintainSetWay, operation));
+  }
+
+  maintainOuter(line: number, operation: number): number {
+    return this.#lines.everywhere(line, i32(this.#numbers.maintainOuter, operation));
+  }
+
+  deviceRead(line: number, low: number, high: number, snooped: boolean): number {
+    const { deviceRead, snoopedRead } = this.#numbers;
+    const event = snooped ? this.#modelled(snoopedRead, 'a snooping master') : deviceRead;
+    return this.#lines.apply(line, low, high, event, NO_EVENT);
+  }
+
+  /** A read of a device that waits for a value: see `poll`, and `deviceSaw`. */
+  devicePoll(line: number, low: number, high: number, snooped: boolean): number {
+    return this.deviceRead(line, low, high, snooped) & ~UNWRITTEN;
+  }
+
+  /** A device acted on the last value of these bytes: it saw it, and all of earlier epochs. */
+  deviceSaw(line: number, low: number, high: number, snooped: boolean): void {
+    const { deviceSaw, snoopedSaw } = this.#numbers;
+    const event = snooped ? this.#modelled(snoopedSaw, 'a snooping master') : deviceSaw;
+    this.#lines.observe(line, low, high);
+    this.#lines.apply(line, low, high, event, NO_EVENT);
+  }
+
+  deviceWrite(line: number, low: number, high: number, snooped: boolean): number {
+    const { deviceWrite, snoopedWrite, snoopedWriteOther } = this.#numbers;
+    const event = snooped ? this.#modelled(snoopedWrite, 'a snooping master') : deviceWrite;
+    return this.#written(line, low, high, event, snooped ? snoopedWriteOther : NO_EVENT);
+  }
+
+  /** Through a cache of the device's own. */
+  cachedDeviceRead(line: number, low: number, high: number): number {
+    const { cachedRead, cachedReadOther } = this.#numbers;
+    const event = this.#modelled(cachedRead, 'a device with a cache');
+    return this.#lines.apply(line, low, high, event, cachedReadOther);
+  }
+
+  cachedDeviceWrite(line: number, low: number, high: number): number {
+    const { cachedWrite, cachedWriteOther } = this.#numbers;
+    const event = this.#modelled(cachedWrite, 'a device with a cache');
+    return this.#written(line, low, high, event, cachedWriteOther);
+  }
+
+  /** What it cleans reaches memory now. */
+  maintainDevice(line: number, operation: number): number {
+    this.#reach(line);
+    if ((operation & CLEAN) !== 0) this.#deviceWrite[line] = this.barriers.deviceWrite();
+    return this.#lines.everywhere(line, i32(this.#numbers.maintainDevice, operation));
+  }
+
+  /** The contents of these bytes become undefined. */
+  forget(line: number, low: number, high: number): void {
+    this.#lines.apply(line, low, high, this.#numbers.forget, NO_EVENT);
+  }
+
+  /** As map, of lines that nothing has happened to yet. */
+  begin(line: number, count: number, live: number): void {
+    const { sets } = this;
+    const event = i32(this.#numbers.map, live);
+    this.#reach(line + count - 1);
+    this.#store.begin(line, count, sets.next(sets.initial, event));
+    if (this.recorder === null) return;
+    for (let n = line; n < line + count; n++) {
+      if (this.#store.isRecorded(n)) this.recorder.applied(n, -1, -1, event, NO_EVENT);
+    }
+  }
+
+  /** Which levels live translations reach: INNER_LIVE, OUTER_LIVE. */
+  map(line: number, live: number): number {
+    return this.#lines.everywhere(line, i32(this.#numbers.map, live));
+  }
+
+  /** Stores of the line are known to have drained, by other evidence than barriers. */
+  drain(line: number): void {
+    this.#lines.everywhere(line, this.#numbers.storesDrained);
+  }
+
+  /** The set of one byte, with all that barriers have brought about since. */
+  setOf(line: number, byte: number): number {
+    this.#lines.open(line);
+    const set = this.#lines.setOf(byte);
+    this.#lines.close();
+    return set;
+  }
+
+  #earliness(line: number, cpu: number): number {
+    if (line >= this.#deviceWrite.length) return 0;
+    return this.barriers.isEarly(cpu, i32(this.#deviceWrite, line)) ? EARLY : 0;
+  }
+
+  #slowLoad(line: number, low: number, high: number, access: number, cpu: number): number {
+    const { load, foreignLoad, loadOther } = this.#numbers;
+    this.#reach(line);
+    this.#lines.open(line);
+    const isOwn = this.#lines.takeOver(cpu);
+    this.#lines.follow(cpu, i32(this.#follows, access));
+    const event = i32(isOwn ? load : foreignLoad, access);
+    const verdict = this.#lines.change(low, high, event, i32(loadOther, access));
+    this.#lines.close();
+    this.#calm.learn(this.#store.pairOf(line), access);
+    const isEarly = this.#isEarly[access] === true;
+    return verdict | (isEarly ? this.#earliness(line, cpu) : 0) | this.#watched(line);
+  }
+
+  #slowStore(line: number, low: number, high: number, access: number, cpu: number): number {
+    const { store, storeOther } = this.#numbers;
+    const epoch = i32(this.barriers.epoch, cpu);
+    this.#reach(line);
+    this.#lines.open(line);
+    this.#lines.takeAway(cpu);
+    this.#lines.follow(cpu, i32(this.#follows, access));
+    const others = i32(storeOther, access);
+    const verdict = this.#lines.change(low, high, i32(store, access), others, epoch);
+    this.#lines.stored(cpu, epoch);
+    this.#lines.close();
+    this.#calm.learn(this.#store.pairOf(line), access);
+    return verdict | this.#watched(line);
+  }
+
+  #written(line: number, low: number, high: number, own: number, others: number): number {
+    this.#reach(line);
+    this.#lines.open(line);
+    const verdict = this.#lines.change(low, high, own, others);
+    this.#lines.written(low, high);
+    this.#lines.close();
+    this.#deviceWrite[line] = this.barriers.deviceWrite();
+    return verdict;
+  }
+
+  #watched(line: number): number {
+    return this.#store.isWatched(line) ? WATCHED : 0;
+  }
+
+  #modelled(event: number, feature: string): number {
+    if (event < 0)
+      throw new UnmodelledError(feature, 'the cores of this machine have no part in it');
+    return event;
+  }
+
+  #reach(line: number): void {
+    if (line < this.#deviceWrite.length) return;
+    this.#lines.reach(line);
+    const larger = new Int32Array(this.#store.size);
+    larger.set(this.#deviceWrite);
+    this.#deviceWrite = larger;
+  }
+}

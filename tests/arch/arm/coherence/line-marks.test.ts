@@ -1,0 +1,164 @@
+import test from 'ava';
+import { LineStates } from '../../../../arch/arm/coherence/line-states';
+import { checkedLine, checkerProfile } from '../../../../arch/arm/coherence/profile';
+import { StateSets } from '../../../../arch/arm/coherence/sets';
+import { CLEAN, INVALIDATE } from '../../../../arch/arm/coherence/state';
+import {
+  EARLY,
+  MAY_STALE,
+  STUCK,
+  UNWRITTEN,
+  VERDICT_BITS,
+  WATCHED,
+  showVerdict,
+} from '../../../../arch/arm/coherence/verdicts';
+import { CORES, coreNamed } from '../../../../arch/arm/cores';
+import type { CoreProfile } from '../../../../arch/arm/profile';
+import { BenchError, UnmodelledError } from '../../../../drivers/base/types/errors';
+import { machine } from './one-cpu';
+
+test('bytes are never written from when they are forgotten until anyone writes them', t => {
+  const { lines, cached, uncached } = machine('cortex-m4');
+  const access = Math.max(cached, uncached);
+  t.is(lines.load(0, 15, 0, access, 0), 0);
+  lines.forget(0, 0xff, 0);
+  t.is(lines.load(0, 15, 0, access, 0), UNWRITTEN);
+  t.is(lines.poll(0, 15, 0, access, 0), 0);
+  t.is(lines.deviceRead(0, 15, 0, false), UNWRITTEN);
+  t.is(lines.devicePoll(0, 15, 0, false), 0);
+  t.is(lines.load(0, 0xf00, 0, access, 0), 0, 'another byte of the line');
+  lines.store(0, 3, 0, access, 0);
+  t.is(lines.load(0, 3, 0, access, 0), 0);
+  t.is(lines.load(0, 15, 0, access, 0), UNWRITTEN, 'half of it');
+  lines.deviceWrite(0, 0xfc, 0, false);
+  lines.barriers.dsb(0);
+  t.is(lines.load(0, 0xff, 0, access, 0), 0);
+});
+
+test('a device reads through its own cache what nobody has written', t => {
+  const profile = checkerProfile(coreNamed('cortex-a53'), { deviceCache: true });
+  const lines = new LineStates(new StateSets(profile), 64, 1);
+  lines.forget(0, 15, 0);
+  t.is(lines.cachedDeviceRead(0, 15, 0), UNWRITTEN);
+  lines.cachedDeviceWrite(0, 15, 0);
+  t.is(lines.cachedDeviceRead(0, 15, 0), 0);
+});
+
+test('the device sees what the CPU wrote only once its own cache is invalidated', t => {
+  const profile = checkerProfile(coreNamed('cortex-m4'), { deviceCache: true });
+  const lines = new LineStates(new StateSets(profile), 64, 1);
+  lines.cachedDeviceRead(0, 15, 0);
+  lines.store(0, 15, 0, 0, 0);
+  lines.barriers.dsb(0);
+  t.is(lines.cachedDeviceRead(0, 15, 0), MAY_STALE | STUCK);
+  lines.maintainDevice(0, INVALIDATE);
+  t.is(lines.cachedDeviceRead(0, 15, 0), 0);
+});
+
+test('the CPU sees what the device wrote only once the device has written it back', t => {
+  const profile = checkerProfile(coreNamed('cortex-m4'), { deviceCache: true });
+  const lines = new LineStates(new StateSets(profile), 64, 1);
+  lines.cachedDeviceWrite(0, 15, 0);
+  lines.barriers.orderLoads(0);
+  t.is(lines.load(0, 15, 0, 0, 0), MAY_STALE | STUCK);
+  lines.maintainDevice(0, CLEAN);
+  t.is(lines.load(0, 15, 0, 0, 0), EARLY);
+  lines.barriers.orderLoads(0);
+  t.is(lines.load(0, 15, 0, 0, 0), 0);
+});
+
+test('a watched line tells of each access until nobody watches it any more', t => {
+  const { lines, cached } = machine('cortex-a53');
+  lines.load(0, 15, 0, cached, 0);
+  lines.watch(0);
+  lines.watch(0);
+  t.true(lines.isWatched(0));
+  t.false(lines.isWatched(1));
+  t.is(lines.load(0, 15, 0, cached, 0), WATCHED);
+  t.is(lines.load(1, 15, 0, cached, 0), 0);
+  lines.unwatch(0);
+  t.is(lines.store(0, 15, 0, cached, 0), WATCHED);
+  t.is(lines.maintain(0, CLEAN, 0, 0), WATCHED);
+  t.is(lines.deviceRead(0, 15, 0, false) & WATCHED, 0);
+  lines.unwatch(0);
+  t.false(lines.isWatched(0));
+  t.is(lines.store(0, 15, 0, cached, 0), 0);
+  t.throws(
+    () => {
+      lines.unwatch(0);
+    },
+    { instanceOf: BenchError },
+  );
+});
+
+test('a store on the fast path of a line is as good as one that is watched', t => {
+  const { lines, cached } = machine('cortex-a53');
+  lines.watch(1);
+  for (const line of [0, 1]) {
+    for (let n = 0; n < 8; n++) lines.store(line, 15 << (4 * n), 0, cached, 0);
+    lines.maintain(line, CLEAN, 0, 0);
+  }
+  lines.barriers.dsb(0);
+  for (let byte = 0; byte < 64; byte++) t.is(lines.setOf(0, byte), lines.setOf(1, byte));
+});
+
+test('a master that snoops where no port is cannot be modelled', t => {
+  const { lines } = machine('cortex-m4');
+  t.throws(() => lines.deviceRead(0, 15, 0, true), { instanceOf: UnmodelledError });
+  t.throws(() => lines.deviceWrite(0, 15, 0, true), { instanceOf: UnmodelledError });
+  t.throws(
+    () => {
+      lines.deviceSaw(0, 15, 0, true);
+    },
+    { instanceOf: UnmodelledError },
+  );
+  t.throws(() => lines.cachedDeviceRead(0, 15, 0), { instanceOf: UnmodelledError });
+});
+
+test('lines that are wider behind the first level are declared, and are those of three cores', t => {
+  const isWide = ({ l1d, l2 }: CoreProfile): boolean => {
+    const widths = { first: l1d?.line ?? null, second: l2?.line ?? null, outer: null };
+    try {
+      return checkedLine(widths) !== (l1d?.line ?? 64);
+    } catch (error) {
+      if (error instanceof UnmodelledError) return true;
+      throw error;
+    }
+  };
+  t.deepEqual(
+    CORES.filter(isWide).map(({ name }) => name),
+    ['krait', 'scorpion', 'apple-m1'],
+  );
+  t.is(checkedLine({ first: 64, second: null, outer: 32 }), 64);
+  t.throws(() => checkedLine({ first: 32, second: null, outer: 64 }), {
+    instanceOf: UnmodelledError,
+  });
+});
+
+test('every bit of a verdict has a name, and they are told apart', t => {
+  const all = VERDICT_BITS.reduce((sum, [bit]) => sum | bit, 0);
+  t.is(all, 2 ** VERDICT_BITS.length - 1);
+  t.is(showVerdict(0), 'fine');
+  t.is(showVerdict(MAY_STALE | WATCHED), 'may be stale, watched');
+});
+
+test('a virtual first level before a physical second one is declared', t => {
+  const core = coreNamed('feroceon');
+  t.throws(() => checkerProfile(core), { instanceOf: UnmodelledError });
+  t.is(checkerProfile({ ...core, l2: null }).aliases, 3);
+});
+
+test('an uncached load of one CPU may miss what another has in its first level', t => {
+  const core = coreNamed('cortex-a9');
+  for (const [severalCpus, verdict] of [
+    [false, 0],
+    [true, MAY_STALE | STUCK],
+  ] as const) {
+    const sets = new StateSets(checkerProfile(core, { severalCpus }));
+    const lines = new LineStates(sets, 32, 2, 3);
+    const uncached = sets.profile.targets.findIndex(({ kind }) => kind.name === 'uncached');
+    lines.store(0, 15, 0, 0, 1);
+    lines.barriers.dsb(1);
+    t.is(lines.load(0, 15, 0, uncached, 0) & ~EARLY, verdict);
+  }
+});
