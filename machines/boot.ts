@@ -4,6 +4,8 @@ import type { StreamingSteps } from '../arch/arm/mm/dma';
 import type { KernelImage } from '../arch/arm/mm/cpu-info';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import type { IrqLine } from '../drivers/base/hw/irq';
+import type { CallGate } from '../drivers/base/kernel/call-gate';
+import { probeDevice } from '../drivers/base/kernel/device';
 import type { DeviceDma, IrqResource, Resource } from '../drivers/base/kernel/device';
 import type { IrqDomain, IrqSpecifier } from '../drivers/base/kernel/irq';
 import { dmaAddr, physAddr } from '../drivers/base/types/address';
@@ -23,22 +25,31 @@ import type { OuterCacheBoot } from './kernel';
 import type { BoundCopyEngine, BoundDevice, BoundMaster, Machine } from './machine';
 import { masterOf, planMasters } from './masters';
 import type { MachinePlan } from './plan';
+import { observe } from './observe';
 import { usesLpae } from './plan-memory';
 import type { DmaFacts } from './quirks';
 
 /** What a machine is booted with, beside its plan. */
 export interface BootOptions {
-  readonly adversary: Adversary;
+  /** `all`: every cache behaviour is checked at once, on a machine that needs no caches. */
+  readonly adversary: Adversary | 'all';
+  /** Check mode of a machine with concrete caches: see Versions. */
+  readonly versions?: boolean;
   readonly random: Random;
   readonly timing: DmaTiming;
   /** ALL_STEPS, unless a step of streaming maintenance is to be left out or counted. */
   readonly streaming: StreamingSteps;
+  /** Asked before each call of the DMA layer, barriers and maintenance; all are carried out if null. */
+  readonly gate?: CallGate | null;
+  /** Called when the silicon is there and nothing has run on it yet. */
+  readonly onPower?: (hardware: Hardware) => void;
 }
 
 /** Builds the silicon of a plan, boots a kernel on it, and binds the drivers. */
 export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine => {
   const masterPlans = planMasters(plan.devices);
   const hardware = new Hardware(plan, masterPlans, options);
+  options.onPower?.(hardware);
   const { complex } = hardware;
   const [first] = complex.cpus;
   if (first === undefined) throw new BenchError('a machine without CPUs');
@@ -49,7 +60,9 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     dmaZoneLimit: plan.facts.dmaZoneLimit,
     streaming: options.streaming,
     clock: () => hardware.events.now,
+    gate: options.gate ?? null,
   });
+  const observer = observe(hardware, kernel);
   const coherent = coherentCpus(plan);
   for (let number = 1; number < coherent; number++) {
     kernel.startSecondary(complex.bringUp(number));
@@ -61,6 +74,8 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     plan,
     hardware,
     kernel,
+    observer,
+    findings: observer?.findings ?? null,
     devices,
     masters: [...masters, ...devices.flatMap(mastersAmong)],
     copyEngines: devices.flatMap(enginesAmong),
@@ -186,7 +201,7 @@ const bindMasters = (hardware: Hardware, kernel: Kernel): BoundMaster[] =>
   hardware.masters.map(({ plan, base, model }) => {
     const registers = [{ start: physAddr(base), size: TEST_MASTER.size }];
     const dev = kernel.addDevice(model.name, null, deviceDma(plan.facts, kernel), registers, []);
-    const device = testMasterDriver.probe(dev);
+    const device = probeDevice(testMasterDriver, dev);
     if (typeof device === 'number') throw new BenchError(`${model.name}: probe: ${device}`);
     return { plan, device };
   });
@@ -205,7 +220,7 @@ const bindDevices = (
     const irqs = wireInterrupt(plan, hardware, kernel.irq, irq, node, notes);
     const dma = deviceDma(device.effective, kernel);
     const dev = kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
-    const bound = driver.probe(dev);
+    const bound = probeDevice(driver, dev);
     if (typeof bound !== 'number') return [{ plan: device, dev, bound }];
     notes.push(`${node.path}: probe with driver ${driver.name} failed with error ${bound}`);
     return [];

@@ -1,14 +1,13 @@
 import type { Adversary } from '../arch/arm/adversary/adversary';
-import { CoherentMemory } from '../arch/arm/cache/coherent-memory';
 import { Pl310 } from '../arch/arm/cache/pl310/model';
 import { CpuComplex } from '../arch/arm/complex';
+import type { Complex, ComplexParts } from '../arch/arm/complex-parts';
+import { CheckedComplex } from '../arch/arm/checked/complex';
 import type { CpuTime } from '../arch/arm/cpu';
 import type { CpuBus } from '../arch/arm/front';
 import type { CoreProfile } from '../arch/arm/profile';
 import type { DeviceModel } from '../drivers/base/hw/device';
 import { AddressSpace } from '../drivers/base/hw/address-space';
-import { UncachedMemory } from '../drivers/base/hw/dma-memory';
-import type { DmaMemory } from '../drivers/base/hw/dma-memory';
 import { DmaPort } from '../drivers/base/hw/dma-port';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import { EventQueue } from '../drivers/base/hw/event-queue';
@@ -22,7 +21,7 @@ import { expectName, restoreAll } from '../drivers/base/hw/state-arrays';
 import { Trace } from '../drivers/base/hw/trace';
 import { ticks } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
-import { BenchError, UnmodelledError, invariant } from '../drivers/base/types/errors';
+import { BenchError, InputError, UnmodelledError, invariant } from '../drivers/base/types/errors';
 import type { Random } from '../drivers/base/types/random';
 import { StateReader } from '../drivers/base/types/state';
 import type { Stateful, StateValue } from '../drivers/base/types/state';
@@ -40,7 +39,10 @@ import type { DmaFacts } from './quirks';
 
 /** What happens that no software asked for, and when devices move their data. */
 export interface HardwareOptions {
-  readonly adversary: Adversary;
+  /** `all`: no behaviour in particular, every one is checked at once. */
+  readonly adversary: Adversary | 'all';
+  /** Check mode of concrete caches: which bytes are of the latest version. */
+  readonly versions?: boolean;
   readonly random: Random;
   readonly timing: DmaTiming;
 }
@@ -72,7 +74,7 @@ export class Hardware implements Stateful {
   readonly trace = new Trace();
   readonly space: AddressSpace;
   readonly ram: Ram;
-  readonly complex: CpuComplex;
+  readonly complex: Complex;
   readonly interrupts: InterruptController | null;
   /** The registers of the cache outside the cores, null where nothing drives one. */
   readonly outerCache: DeviceModel | null;
@@ -88,6 +90,8 @@ export class Hardware implements Stateful {
   readonly #reset: ResetNode;
   readonly #snoopPort: CoreProfile['snoopPort'];
   readonly #ports: DmaPort[] = [];
+  /** By the name of a master, whether its port snoops. */
+  readonly #snooping = new Map<string, boolean>();
   readonly #description: string;
   /** The CPU whose access is under way; 0 for what other masters do. */
   #accessingCpu = 0;
@@ -147,6 +151,7 @@ export class Hardware implements Stateful {
       complex: this.complex.saveState(),
       models: this.models().map(model => model.saveState()),
       ports: this.#ports.map(port => port.saveState()),
+      snooping: this.#ports.map(({ name }) => this.snoops(name)),
       guestErrors: this.guestErrors.saveState(),
     };
   }
@@ -160,8 +165,26 @@ export class Hardware implements Stateful {
     this.complex.restoreState(reader.value('complex'));
     restoreAll(this.models(), reader, 'models');
     restoreAll(this.#ports, reader, 'ports');
+    this.#restoreStraps(reader.value('snooping'));
     this.guestErrors.restoreState(reader.value('guestErrors'));
     this.trace.restoreState(reader.value('trace'));
+  }
+
+  /**
+   * Sets whether a master's port snoops the caches, as a register of an SoC does, whatever the tree
+   * says of it. UnmodelledError if these cores have no port that snoops.
+   */
+  strapCoherency(master: string, snoops: boolean): void {
+    const port = this.#ports.find(({ name }) => name === master);
+    invariant(port !== undefined, `there is no master ${master}`);
+    this.#mayConnect(master, snoops);
+    port.strap(this.complex.masterMemory(master, this.#io, snoops));
+    this.#snooping.set(master, snoops);
+  }
+
+  /** Whether the port of a master snoops the caches; null if there is no such master. */
+  snoops(master: string): boolean | null {
+    return this.#snooping.get(master) ?? null;
   }
 
   /** All models, for snapshots. */
@@ -172,6 +195,17 @@ export class Hardware implements Stateful {
       ...this.devices.map(({ model }) => model),
       ...this.masters.map(({ model }) => model),
     ];
+  }
+
+  #restoreStraps(state: StateValue): void {
+    if (!Array.isArray(state) || state.length !== this.#ports.length) {
+      const expected = `${this.#ports.length} masters`;
+      throw new InputError({ place: 'snapshot of a machine', expected, found: 'others' });
+    }
+    this.#ports.forEach(({ name }, index) => {
+      const snoops = state[index] === true;
+      if (snoops !== this.snoops(name)) this.strapCoherency(name, snoops);
+    });
   }
 
   #placeRam(plan: MachinePlan): void {
@@ -211,9 +245,9 @@ export class Hardware implements Stateful {
     return { block: ram, blockPage };
   }
 
-  #makeComplex(plan: MachinePlan): CpuComplex {
-    const { adversary, random } = this.#options;
-    return new CpuComplex({
+  #makeComplex(plan: MachinePlan): Complex {
+    const { adversary, random, versions = false } = this.#options;
+    const parts: ComplexParts = {
       cpus: plan.cpus.map(({ core, hwid, cluster, l1d, l1i, l2 }) => ({
         profile: core,
         mpidr: hwid,
@@ -223,13 +257,13 @@ export class Hardware implements Stateful {
         l2: l2?.geometry ?? null,
       })),
       outer: plan.outer?.driven === true ? plan.outer.plan.geometry : null,
-      adversary,
-      random: random.fork('complex'),
       ram: this.ram,
       io: this.#cpuBus(),
       trace: this.trace,
       time: this.#cpuTime(),
-    });
+    };
+    if (adversary === 'all') return new CheckedComplex(parts);
+    return new CpuComplex({ ...parts, adversary, random: random.fork('complex'), versions });
   }
 
   /** The bus as CPUs see it: it says who is asking, as a bus's identifiers do. */
@@ -336,6 +370,11 @@ export class Hardware implements Stateful {
     });
   }
 
+  #mayConnect(name: string, snoops: boolean): void {
+    if (!snoops || this.#snoopPort !== 'none') return;
+    throw new UnmodelledError(`${name}: dma-coherent`, 'these cores have no port that snoops');
+  }
+
   /** A master's way to memory, as its DMA configuration says. IOMMUs are in bypass. */
   #port(name: string, { dma }: DmaFacts): DmaPort {
     const windows =
@@ -344,12 +383,10 @@ export class Hardware implements Stateful {
         cpu: Number(region.cpu),
         size: Number(region.size),
       })) ?? null;
-    if (dma.coherent && this.#snoopPort === 'none') {
-      throw new UnmodelledError(`${name}: dma-coherent`, 'these cores have no port that snoops');
-    }
+    this.#mayConnect(name, dma.coherent);
     const port = new DmaPort({
       name,
-      memory: this.#memory(dma.coherent),
+      memory: this.complex.masterMemory(name, this.#io, dma.coherent),
       windows,
       iommu: null,
       events: this.events,
@@ -357,16 +394,8 @@ export class Hardware implements Stateful {
       trace: this.trace,
     });
     this.#ports.push(port);
+    this.#snooping.set(name, dma.coherent);
     return port;
-  }
-
-  #memory(coherent: boolean): DmaMemory {
-    const observe = (word: number): void => {
-      this.complex.deviceEvent(word);
-    };
-    return coherent
-      ? new CoherentMemory(this.ram, this.#io, observe, this.complex.domain)
-      : new UncachedMemory(this.ram, this.#io, observe);
   }
 }
 

@@ -6,6 +6,8 @@ import { UserSpaces } from '../arch/arm/mm/context';
 import { ArmMm } from '../arch/arm/mm/init';
 import type { BootMemory } from '../arch/arm/mm/init';
 import { KernelMappings } from '../arch/arm/mm/ioremap';
+import { gated, gatedDma } from '../drivers/base/kernel/call-gate';
+import type { CallGate } from '../drivers/base/kernel/call-gate';
 import { CurrentCpu } from '../drivers/base/kernel/current-cpu';
 import { Device } from '../drivers/base/kernel/device';
 import type {
@@ -20,6 +22,7 @@ import type { IrqDomain } from '../drivers/base/kernel/irq';
 import { KernelOops } from '../drivers/base/kernel/oops';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
 import type { Isa } from '../drivers/base/types/isa';
+import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { ArchDma } from '../mm/arch-dma';
 import { dmaDirect } from '../mm/dma-direct';
 import { Slab } from '../mm/slab';
@@ -44,7 +47,12 @@ export interface KernelBoot {
   readonly dmaZoneLimit: number | null;
   /** Simulated ns since power-on: the clock source (sched_clock). */
   readonly clock: () => number;
+  /** Asked whether a call is to be carried out; null: all are. */
+  readonly gate?: CallGate | null;
 }
+
+/** What drivers get, with the part that whoever watches sets. */
+type Services = DriverServices & { observer: SoftwareObserver | null };
 
 /**
  * A booted kernel: memory management, the DMA layer, drivers' services. All it knows of the
@@ -59,23 +67,38 @@ export class Kernel {
   readonly arch: ArchDma;
   readonly io: KernelIo;
   readonly direct: DmaMapOps;
-  readonly services: DriverServices;
+  readonly #services: Services;
   /** The root interrupt controller's lines, null where devices are polled. */
   irq: IrqDomain | null = null;
 
   constructor(bootCpu: Isa, boot: KernelBoot) {
     this.cpu = new CurrentCpu(bootCpu);
-    this.mm = new ArmMm(this.cpu, boot.memory);
+    this.mm = new ArmMm(this.cpu, boot.memory, boot.gate);
     this.io = new KernelIo(this.cpu, this.mm.ioBarriers);
     this.mappings = new KernelMappings(this.mm);
-    if (boot.outer !== null) this.mm.outer = this.#startOuterCache(boot.outer);
+    if (boot.outer !== null) {
+      const outer = this.#startOuterCache(boot.outer);
+      this.mm.outer = gated(boot.gate ?? null, 'outer cache', outer);
+    }
     this.arch = armDma(this.mm, boot.streaming);
     this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
     this.users = new UserSpaces(this.mm);
     const { ram } = this.mm.layout;
     const maxAddress = Math.max(...ram.map(({ base, size }) => base + size));
-    this.direct = dmaDirect(this.arch, { maxAddress, dmaZoneLimit: boot.dmaZoneLimit });
-    this.services = this.#makeServices(boot.clock);
+    const direct = dmaDirect(this.arch, { maxAddress, dmaZoneLimit: boot.dmaZoneLimit });
+    this.direct = gatedDma(boot.gate ?? null, direct);
+    this.#services = this.#makeServices(boot.clock);
+  }
+
+  get services(): DriverServices {
+    return this.#services;
+  }
+
+  /** From now on the observer is told of every allocation and every DMA call; null: nobody is. */
+  observe(observer: SoftwareObserver | null): void {
+    this.mm.pages.observer = observer;
+    this.slab.observer = observer;
+    this.#services.observer = observer;
   }
 
   /** The next CPU comes up. */
@@ -126,11 +149,12 @@ export class Kernel {
     if (!woke || clock() === before) this.cpu.relax(nanoseconds);
   }
 
-  #makeServices(clock: () => number): DriverServices {
+  #makeServices(clock: () => number): Services {
     return {
       io: this.io,
       barriers: this.mm.barriers,
       memory: this.mm.layout,
+      observer: null,
       ioremap: (address, size) => this.mappings.ioremap(address, size),
       iounmap: address => {
         this.mappings.iounmap(address);

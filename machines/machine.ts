@@ -1,9 +1,11 @@
 import type { Device } from '../drivers/base/kernel/device';
 import type { CopyEngineDevice } from '../drivers/dma/copy-engine/driver';
 import type { TestMasterDevice } from '../drivers/misc/test-master/driver';
+import type { FindingLog } from './finding-log';
 import type { Hardware } from './hardware';
 import type { Kernel } from './kernel';
 import type { MasterPlan } from './masters';
+import type { Observation } from './observation';
 import type { MachinePlan } from './plan';
 import type { DevicePlan } from './plan-devices';
 
@@ -31,6 +33,10 @@ export interface Machine {
   readonly plan: MachinePlan;
   readonly hardware: Hardware;
   readonly kernel: Kernel;
+  /** Who watches it, null on a machine whose caches are concrete. */
+  readonly observer: Observation | null;
+  /** What the observer has found; null without one. */
+  readonly findings: FindingLog | null;
   /** Devices of the tree that a driver has taken. */
   readonly devices: readonly BoundDevice[];
   readonly masters: readonly BoundMaster[];

@@ -1,10 +1,10 @@
-import { DMA_MAPPING_ERROR, DmaAttr } from '../drivers/base/kernel/dma-mapping';
+import { DMA_MAPPING_ERROR, DmaAttr, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
 import type { DmaAttrs, DmaDirection, Page } from '../drivers/base/kernel/dma-mapping';
 import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
 import { KernelOops } from '../drivers/base/kernel/oops';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { dmaAddr, hex, offsetBy, physAddr } from '../drivers/base/types/address';
-import { PAGE_SIZE, alignDown, extract, ilog2 } from '../drivers/base/types/bits';
+import { PAGE_SIZE, alignDown, ilog2 } from '../drivers/base/types/bits';
 import type { ArchDma } from './arch-dma';
 import { pageToPhys } from './page-alloc';
 
@@ -55,7 +55,7 @@ export const dmaDirect = (arch: ArchDma, memory: DirectMemory): DmaMapOps => {
   };
 
   const skipsSync = (dev: Device, attrs: DmaAttrs): boolean =>
-    dev.dma.coherent || extract(attrs, ilog2(DmaAttr.SkipCpuSync), 1) === 1;
+    dev.dma.coherent || hasDmaAttr(attrs, DmaAttr.SkipCpuSync);
 
   /** Where the highest page of RAM begins: (max_pfn - 1) << PAGE_SHIFT. */
   const highestPage = alignDown(memory.maxAddress, PAGE_SIZE) - PAGE_SIZE;

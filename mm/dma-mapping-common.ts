@@ -6,6 +6,9 @@ import { bugOn } from '../drivers/base/kernel/oops';
 import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
 import { offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
+import { callSite } from '../drivers/base/types/call-site';
+import { beginCall, beginMap, deviceNames } from './dma-observed';
+import type { MappingDirection } from './dma-observed';
 import { physToPage } from './page-alloc';
 
 /*
@@ -20,9 +23,9 @@ export type { DmaAttrs };
 /** A mask of `bits` ones (DMA_BIT_MASK); above 53 bits the number is rounded up. */
 export const dmaBitMask = (bits: number): number => (bits >= 64 ? 2 ** 64 : 2 ** bits - 1);
 
-const checkDirection = (direction: DmaDirection): void => {
+function checkDirection(direction: DmaDirection): asserts direction is MappingDirection {
   bugOn(direction === DmaDirection.None, 'a mapping needs a direction');
-};
+}
 
 const opsOf = (dev: Device): DmaMapOps | null => dev.dma.ops;
 
@@ -39,7 +42,14 @@ export const dmaMapPage = (
   attrs: DmaAttrs = DmaAttr.None,
 ): DmaAddr => {
   checkDirection(direction);
-  return opsOf(dev)?.mapPage(dev, page, offset, size, direction, attrs) ?? DMA_MAPPING_ERROR;
+  const observed = beginMap(dev, page, offset, size, direction, attrs);
+  const address =
+    opsOf(dev)?.mapPage(dev, page, offset, size, direction, attrs) ?? DMA_MAPPING_ERROR;
+  if (observed === null) return address;
+  const { observer, told: request, site } = observed;
+  if (address === DMA_MAPPING_ERROR) observer.mapFailed(request, site);
+  else observer.dmaMapped({ ...request, busAddress: address }, site);
+  return address;
 };
 
 /** Ends a mapping; the arguments are those it was made with (dma_unmap_page_attrs). */
@@ -51,7 +61,12 @@ export const dmaUnmapPage = (
   attrs: DmaAttrs = DmaAttr.None,
 ): void => {
   checkDirection(direction);
-  opsOf(dev)?.unmapPage(dev, address, size, direction, attrs);
+  const observed = beginCall('unmap', dev, address, size, direction, attrs);
+  try {
+    opsOf(dev)?.unmapPage(dev, address, size, direction, attrs);
+  } finally {
+    observed?.observer.dmaUnmapped(observed.told, observed.site);
+  }
 };
 
 /**
@@ -67,7 +82,11 @@ export const dmaMapSingle = (
 ): DmaAddr => {
   checkDirection(direction);
   const physical = dev.services.memory.virtToPhys(address);
-  if (physical === null) return DMA_MAPPING_ERROR;
+  if (physical === null) {
+    const { observer } = dev.services;
+    observer?.mapRefused({ ...deviceNames(dev), virtualAddress: address, size }, callSite());
+    return DMA_MAPPING_ERROR;
+  }
   return dmaMapPage(dev, physToPage(physical), physical % PAGE_SIZE, size, direction, attrs);
 };
 
@@ -82,7 +101,12 @@ export const dmaSyncSingleForCpu = (
   direction: DmaDirection,
 ): void => {
   checkDirection(direction);
-  opsOf(dev)?.syncSingleForCpu(dev, address, size, direction);
+  const observed = beginCall('sync for CPU', dev, address, size, direction);
+  try {
+    opsOf(dev)?.syncSingleForCpu(dev, address, size, direction);
+  } finally {
+    observed?.observer.syncedForCpu(observed.told, observed.site);
+  }
 };
 
 /** The device gets the buffer back. */
@@ -93,7 +117,12 @@ export const dmaSyncSingleForDevice = (
   direction: DmaDirection,
 ): void => {
   checkDirection(direction);
-  opsOf(dev)?.syncSingleForDevice(dev, address, size, direction);
+  const observed = beginCall('sync for device', dev, address, size, direction);
+  try {
+    opsOf(dev)?.syncSingleForDevice(dev, address, size, direction);
+  } finally {
+    observed?.observer.syncedForDevice(observed.told, observed.site);
+  }
 };
 
 /** As dmaSyncSingleForCpu, for a part of the mapping. */
@@ -119,8 +148,11 @@ export const dmaSyncSingleRangeForDevice = (
 };
 
 /** -ENOMEM if a mapping failed, else 0. DMA address 0 is a good one. */
-export const dmaMappingError = (_dev: Device, address: DmaAddr): number =>
-  address === DMA_MAPPING_ERROR ? -ENOMEM : 0;
+export const dmaMappingError = (dev: Device, address: DmaAddr): number => {
+  const { observer } = dev.services;
+  if (observer !== null) observer.mappingChecked(dev.name, address, callSite());
+  return address === DMA_MAPPING_ERROR ? -ENOMEM : 0;
+};
 
 /** True if the device can do DMA with this mask (dma_supported). */
 export const dmaSupported = (dev: Device, mask: number): boolean =>

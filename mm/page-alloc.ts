@@ -3,6 +3,8 @@ import type { Page } from '../drivers/base/kernel/dma-mapping';
 import type { PhysAddr } from '../drivers/base/types/address';
 import { hex, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
+import { callSite } from '../drivers/base/types/call-site';
+import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { Gfp } from './gfp';
 import { MAX_ORDER, Zone, pagesOf } from './zone';
 import type { PfnRange } from './zone';
@@ -37,6 +39,8 @@ export interface PageClearer {
  */
 export class PageAllocator {
   readonly zones: readonly Zone[];
+  /** Told of what is handed out and given back; null: nobody watches. */
+  observer: SoftwareObserver | null = null;
   readonly #layout: ZoneLayout;
   readonly #clearer: PageClearer;
   /** Order of every block handed out, by its first frame. */
@@ -87,16 +91,21 @@ export class PageAllocator {
 
   /** 2^order contiguous pages, or null (alloc_pages). */
   allocPages(gfp: Gfp, order: number): Page | null {
-    if (order > MAX_ORDER) return null;
-    for (const zone of [...this.zones].reverse()) {
-      const pfn = this.#permits(gfp, zone) ? zone.allocate(order) : null;
-      if (pfn === null) continue;
-      this.#allocated.set(pfn, order);
-      const page = pfnToPage(pfn);
-      if (gfp.zero === true) this.#clear(page, order);
-      return page;
-    }
-    return null;
+    const page = this.#take(gfp, order);
+    if (page === null) return null;
+    this.observer?.allocated(pageToPhys(page), PAGE_SIZE * pagesOf(order), callSite());
+    if (gfp.zero === true) this.#clear(page, order);
+    return page;
+  }
+
+  /**
+   * As allocPages, for what the kernel itself is made of: translation tables, and pages that an
+   * allocator on top hands out in pieces and tells of itself. No observer is told.
+   */
+  allocKernelPages(gfp: Gfp, order: number): Page | null {
+    const page = this.#take(gfp, order);
+    if (page !== null && gfp.zero === true) this.#clear(page, order);
+    return page;
   }
 
   /** Frees what allocPages gave; the wrong order or a second time is a kernel bug. */
@@ -109,8 +118,20 @@ export class PageAllocator {
       );
     }
     this.#allocated.delete(page);
+    this.observer?.freed(pageToPhys(page), PAGE_SIZE * pagesOf(order), callSite());
     const zone = this.zones.find(candidate => candidate.contains(page));
     zone?.release(page, order);
+  }
+
+  #take(gfp: Gfp, order: number): Page | null {
+    if (order > MAX_ORDER) return null;
+    for (const zone of [...this.zones].reverse()) {
+      const pfn = this.#permits(gfp, zone) ? zone.allocate(order) : null;
+      if (pfn === null) continue;
+      this.#allocated.set(pfn, order);
+      return pfnToPage(pfn);
+    }
+    return null;
   }
 
   #permits(gfp: Gfp, zone: Zone): boolean {

@@ -1,6 +1,8 @@
 import type { CpuAddr } from '../drivers/base/types/address';
 import { hexCpu, offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
+import { callSite } from '../drivers/base/types/call-site';
+import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { LinearMap } from '../drivers/base/kernel/device';
 import { KernelOops, bugOn } from '../drivers/base/kernel/oops';
 import type { Gfp } from './gfp';
@@ -34,6 +36,8 @@ export class Slab {
   readonly #objects = new Map<CpuAddr, Origin>();
   /** Pages that the caches of objects hold, in use or not: they are kept. */
   reservePages = 0;
+  /** Told of objects, with the room that each has; null: nobody watches. */
+  observer: SoftwareObserver | null = null;
 
   constructor(pages: PageAllocator, memory: LinearMap, dmaMinAlign: number) {
     this.#pages = pages;
@@ -54,12 +58,8 @@ export class Slab {
     bugOn(!Number.isInteger(size), 'kmalloc of a number of bytes that is not whole');
     if (size < 0) return null;
     bugOn(gfp.dma32 === true || gfp.highmem === true, 'kmalloc has caches of lowmem and ZONE_DMA');
-    if (size > LARGEST_OBJECT) return this.#large(size, gfp);
-    const cache = this.#cacheFor(size, gfp);
-    if (cache.free.length === 0 && !this.#grow(cache)) return null;
-    const object = cache.free.pop();
-    if (object === undefined) return null;
-    this.#objects.set(object, { cache });
+    const object = size > LARGEST_OBJECT ? this.#large(size, gfp) : this.#small(size, gfp);
+    if (object !== null && this.observer !== null) this.#tell(this.observer, 'allocated', object);
     return object;
   }
 
@@ -69,6 +69,7 @@ export class Slab {
     if (origin === undefined) {
       throw new KernelOops(`kfree of ${hexCpu(object)}, which is not allocated`);
     }
+    if (this.observer !== null) this.#tell(this.observer, 'freed', object);
     this.#objects.delete(object);
     if ('cache' in origin) {
       origin.cache.free.push(object);
@@ -76,6 +77,23 @@ export class Slab {
     }
     const physical = this.#memory.virtToPhys(object);
     if (physical !== null) this.#pages.freePagesAt(physToPage(physical), origin.order);
+  }
+
+  #tell(observer: SoftwareObserver, what: 'allocated' | 'freed', object: CpuAddr): void {
+    const origin = this.#objects.get(object);
+    const physical = this.#memory.virtToPhys(object);
+    if (origin === undefined || physical === null) return;
+    const room = 'cache' in origin ? origin.cache.objectSize : PAGE_SIZE * 2 ** origin.order;
+    observer[what](physical, room, callSite());
+  }
+
+  #small(size: number, gfp: Gfp): CpuAddr | null {
+    const cache = this.#cacheFor(size, gfp);
+    if (cache.free.length === 0 && !this.#grow(cache)) return null;
+    const object = cache.free.pop();
+    if (object === undefined) return null;
+    this.#objects.set(object, { cache });
+    return object;
   }
 
   #large(size: number, gfp: Gfp): CpuAddr | null {
@@ -108,7 +126,7 @@ export class Slab {
   }
 
   #allocate(order: number, gfp: Gfp): CpuAddr | null {
-    const page = this.#pages.allocPages(gfp, order);
+    const page = this.#pages.allocKernelPages(gfp, order);
     return page === null ? null : this.#memory.physToVirt(pageToPhys(page));
   }
 }

@@ -1,56 +1,44 @@
-import { InputError, invariant } from '../../drivers/base/types/errors';
+import { i32 } from '../../drivers/base/types/arrays';
+import { InputError, UnmodelledError, invariant } from '../../drivers/base/types/errors';
 import { TlbOp } from '../../drivers/base/types/isa';
 import type { Random } from '../../drivers/base/types/random';
 import { Pulse } from '../../drivers/base/hw/pulse';
-import type { Ram } from '../../drivers/base/hw/ram';
+import { UncachedMemory } from '../../drivers/base/hw/dma-memory';
+import type { DmaMemory } from '../../drivers/base/hw/dma-memory';
+import type { IoBus } from '../../drivers/base/hw/io-bus';
 import { TraceKind, ofCpu } from '../../drivers/base/hw/trace';
-import type { Trace } from '../../drivers/base/hw/trace';
 import { restoreAll } from '../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../drivers/base/types/state';
-import type { Stateful, StateValue } from '../../drivers/base/types/state';
+import type { StateValue } from '../../drivers/base/types/state';
 import { takeWhim } from './adversary/adversary';
 import type { Adversary } from './adversary/adversary';
 import { Cluster } from './cache/cluster';
+import { CoherentMemory } from './cache/coherent-memory';
 import { DataCache } from './cache/data-cache';
 import { Domain } from './cache/domain';
 import { LineCache } from './cache/line-cache';
 import type { CacheGeometry } from './cache/line-cache';
 import { OuterCache } from './cache/outer-cache';
 import { SystemMemory } from './cache/system-memory';
+import type { Complex, ComplexParts, CpuConfig } from './complex-parts';
 import { ConcreteMemory } from './concrete/concrete-memory';
+import { ConcreteCpu } from './concrete/cpu';
 import { Interest } from './concrete/interest';
 import { Sightings } from './concrete/sightings';
+import { Versions } from './concrete/versions';
 import { Whims } from './concrete/whims';
 import type { Step } from './concrete/whims';
-import { Cpu } from './cpu';
-import type { CpuTime } from './cpu';
 import { Front } from './front';
-import type { CpuBus } from './front';
+import { IS_CACHED } from './micro-tlb';
 import { Mmu } from './mmu/mmu';
 import type { CoreProfile } from './profile';
 import { SystemRegisters } from './sysregs';
 
-/** One CPU of a machine, as its description resolved it. */
-export interface CpuConfig {
-  readonly profile: CoreProfile;
-  readonly mpidr: number;
-  readonly l1d: CacheGeometry | null;
-  readonly l1i: CacheGeometry | null;
-  /** CPUs with the same cluster number share a second level. */
-  readonly cluster: number;
-  readonly l2: CacheGeometry | null;
-}
-
-export interface ComplexConfig {
-  readonly cpus: readonly CpuConfig[];
-  /** PL310 and its like: geometry of the cache outside all clusters. */
-  readonly outer: CacheGeometry | null;
+export interface ComplexConfig extends ComplexParts {
   readonly adversary: Adversary;
   readonly random: Random;
-  readonly ram: Ram;
-  readonly io: CpuBus;
-  readonly trace: Trace;
-  readonly time: CpuTime;
+  /** Check mode: see Versions. */
+  readonly versions?: boolean;
 }
 
 /** A core without a data cache gets the smallest there is, and never uses it. */
@@ -61,11 +49,13 @@ const NO_CACHE: CacheGeometry = { size: 64, ways: 1, line: 32 };
  * lies between them and RAM. CPU 0 is online from the start; the others join when software
  * starts them.
  */
-export class CpuComplex implements Stateful {
-  readonly cpus: readonly Cpu[];
+export class CpuComplex implements Complex {
+  readonly cpus: readonly ConcreteCpu[];
   readonly domain: Domain;
   readonly memory: SystemMemory;
   readonly outer: OuterCache | null;
+  /** Null but in check mode. */
+  readonly versions: Versions | null;
   readonly interest = new Interest();
   readonly sightings = new Sightings();
   readonly pulse = new Pulse();
@@ -85,6 +75,7 @@ export class CpuComplex implements Stateful {
     this.memory = new SystemMemory(config.ram, this.outer);
     this.domain = new Domain(this.memory, first.profile.snoopedWrite);
     this.cpus = config.cpus.map((cpu, number) => this.#makeCpu(cpu, number));
+    this.versions = config.versions === true ? this.#shadowed() : null;
     this.pulse.arm(config.adversary.start({ pulse: this.pulse, whims: this.#whims }));
     this.bringUp(0);
   }
@@ -95,7 +86,7 @@ export class CpuComplex implements Stateful {
   }
 
   /** Lets a CPU into the domain. They come up in order. */
-  bringUp(number: number): Cpu {
+  bringUp(number: number): ConcreteCpu {
     invariant(number === this.#online, `CPU ${number} comes after CPU ${this.#online}`);
     const cpu = this.cpus[number];
     const cache = this.#caches[number];
@@ -110,6 +101,18 @@ export class CpuComplex implements Stateful {
     return this.#whims.reduce((sum, whims) => sum + whims.taken(step), 0);
   }
 
+  masterMemory(name: string, io: IoBus, snoops: boolean): DmaMemory {
+    const { ram } = this.#config;
+    const observe = (word: number): void => {
+      this.deviceEvent(word);
+    };
+    const memory = snoops
+      ? new CoherentMemory(ram, io, observe, this.domain)
+      : new UncachedMemory(ram, io, observe);
+    memory.transferWatch = this.versions?.portOf(name, snoops) ?? null;
+    return memory;
+  }
+
   /** A device touched the line of a physical word: an event, and a place of interest. */
   deviceEvent(word: number): void {
     this.interest.note(word);
@@ -121,6 +124,9 @@ export class CpuComplex implements Stateful {
 
   /** Everything of the CPUs and their caches; clusters in the order of their first CPU. */
   saveState(): StateValue {
+    if (this.versions !== null) {
+      throw new UnmodelledError('snapshot', 'of a machine in check mode: versions are not saved');
+    }
     return {
       online: this.#online,
       cpus: this.cpus.map(cpu => cpu.saveState()),
@@ -157,6 +163,13 @@ export class CpuComplex implements Stateful {
     this.#config.adversary.restoreState(reader.value('adversary'));
   }
 
+  #shadowed(): Versions {
+    const second = [...this.#clusters.values()].flatMap(({ l2 }) => (l2 === null ? [] : [l2]));
+    const memories = this.cpus.map(({ memory }) => memory);
+    const { pulse, domain } = this;
+    return new Versions({ pulse, domain, caches: this.#caches, second, memories });
+  }
+
   #makeOuter(): OuterCache | null {
     const { outer, ram, adversary } = this.#config;
     if (outer === null) return null;
@@ -169,7 +182,7 @@ export class CpuComplex implements Stateful {
     return cache;
   }
 
-  #makeCpu(config: CpuConfig, number: number): Cpu {
+  #makeCpu(config: CpuConfig, number: number): ConcreteCpu {
     const { profile, l1d, l1i, l2, mpidr } = config;
     const { trace, adversary, time } = this.#config;
     const { domain, interest, sightings, pulse } = this;
@@ -184,7 +197,7 @@ export class CpuComplex implements Stateful {
     const registers = new SystemRegisters(profile, { l1d, l1i, l2 }, mmu, mpidr);
     const { lines } = cache;
     const parts = { number, profile, front, memory, lines, whims, adversary, registers };
-    return new Cpu({ ...parts, pulse, trace, time });
+    return new ConcreteCpu({ ...parts, pulse, trace, time, onRegister: null });
   }
 
   #makeCache(config: CpuConfig, number: number): DataCache {
@@ -199,7 +212,7 @@ export class CpuComplex implements Stateful {
 
   #makeFront(number: number, profile: CoreProfile, mmu: Mmu, cache: DataCache): Front {
     const { ram, io, trace, adversary } = this.#config;
-    return new Front({
+    const front: Front = new Front({
       number,
       profile,
       mmu,
@@ -207,13 +220,16 @@ export class CpuComplex implements Stateful {
       ram,
       io,
       trace,
-      onCachedPage: adversary.isQuiet
+      onPage: adversary.isQuiet
         ? null
-        : (frame, va) => {
-            this.sightings.note(frame, va);
+        : (slot, frame, va) => {
+            const isCached = (i32(front.micro.tag, slot) & IS_CACHED) !== 0;
+            if (isCached) this.sightings.note(frame, va);
           },
+      onUse: null,
       fastStores: !adversary.delaysStores || profile.storeBuffer === 0,
     });
+    return front;
   }
 
   /** The memory of a CPU, joined to the front and the MMU that were made before it. */
@@ -232,6 +248,7 @@ export class CpuComplex implements Stateful {
       cache,
       domain: this.domain,
       adversary,
+      extraStores: adversary.extraWays,
       trace,
       interest: this.interest,
       invalidateTlbs: (op, operand, asid) => {

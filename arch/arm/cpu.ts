@@ -1,5 +1,4 @@
-import { f64, i32 } from '../../drivers/base/types/arrays';
-import { PAGE_SHIFT, PAGE_SIZE } from '../../drivers/base/types/bits';
+import { i32 } from '../../drivers/base/types/arrays';
 import { invariant } from '../../drivers/base/types/errors';
 import { CacheOp } from '../../drivers/base/types/isa';
 import type {
@@ -17,16 +16,11 @@ import { BarrierCode, TraceKind, ofCpu } from '../../drivers/base/hw/trace';
 import type { Trace } from '../../drivers/base/hw/trace';
 import { StateReader } from '../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../drivers/base/types/state';
-import { takeWhim } from './adversary/adversary';
-import type { Adversary } from './adversary/adversary';
-import type { LineCache } from './cache/line-cache';
-import { DIRTY, FLAG_BITS, KEY_MASK, SHARED } from './cache/line-cache';
-import type { ConcreteMemory } from './concrete/concrete-memory';
-import type { Whims } from './concrete/whims';
 import type { Front } from './front';
 import { cacheOpsOf, hasBarriers, hasOp, tlbOpsOf } from './instructions';
 import type { OpSet } from './instructions';
-import { FAST_READ, FAST_WRITE, FLAGS, HASH_FACTOR, HASH_SHIFT, IS_RAM } from './micro-tlb';
+import type { MemoryModel } from './memory-model';
+import { IS_RAM } from './micro-tlb';
 import type { MicroTlb } from './micro-tlb';
 import { ANY_RIGHT, WRITE } from './mmu/attributes';
 import { is64Bit } from './profile';
@@ -47,59 +41,55 @@ export interface CpuParts {
   readonly number: number;
   readonly profile: CoreProfile;
   readonly front: Front;
-  readonly memory: ConcreteMemory;
-  readonly lines: LineCache;
-  readonly whims: Whims;
-  readonly adversary: Adversary;
+  readonly memory: MemoryModel & Stateful;
   readonly registers: SystemRegisters;
   readonly pulse: Pulse;
   readonly trace: Trace;
   readonly time: CpuTime;
+  /** Told when a system register was written; null: nobody asks. */
+  readonly onRegister: (() => void) | null;
 }
 
 /** What an access to a device costs: time must pass, or a polling loop would never end. */
 const IO_NANOSECONDS = 50;
 
 /**
- * One CPU of the concrete machine. The methods at the top are the hot path: a hash, two compares
- * and a tag search for a hit, nothing allocated. Everything else is in the front (translation,
- * devices, faults) and the memory model (misses, buffers, maintenance).
+ * One CPU, but for the hot path of its loads and stores: that is the subclass's, concrete or
+ * checked, so that it stays monomorphic. What is here goes through the front (translation,
+ * devices, faults) and the memory model.
  */
-export class Cpu implements Isa, Stateful {
+export abstract class Cpu implements Isa, Stateful {
   readonly number: number;
   readonly profile: CoreProfile;
   readonly front: Front;
-  readonly memory: ConcreteMemory;
+  readonly memory: MemoryModel & Stateful;
   /** The level of the interrupt input. */
   interruptPending = false;
 
-  readonly #micro: MicroTlb;
-  readonly #lines: LineCache;
-  readonly #whims: Whims;
-  readonly #adversary: Adversary;
+  protected readonly micro: MicroTlb;
+  protected readonly pulse: Pulse;
+  /** The high half of the last 64-bit load. */
+  protected highHalf = 0;
   readonly #registers: SystemRegisters;
-  readonly #pulse: Pulse;
   readonly #trace: Trace;
   readonly #time: CpuTime;
+  readonly #onRegister: (() => void) | null;
   readonly #cacheOps: OpSet;
   readonly #tlbOps: OpSet;
   readonly #hasBarriers: boolean;
   #interruptsEnabled = false;
-  #highHalf = 0;
 
   constructor(parts: CpuParts) {
     this.number = parts.number;
     this.profile = parts.profile;
     this.front = parts.front;
     this.memory = parts.memory;
-    this.#micro = parts.front.micro;
-    this.#lines = parts.lines;
-    this.#whims = parts.whims;
-    this.#adversary = parts.adversary;
+    this.micro = parts.front.micro;
+    this.pulse = parts.pulse;
     this.#registers = parts.registers;
-    this.#pulse = parts.pulse;
     this.#trace = parts.trace;
     this.#time = parts.time;
+    this.#onRegister = parts.onRegister;
     this.#cacheOps = cacheOpsOf(parts.profile);
     this.#tlbOps = tlbOpsOf(parts.profile);
     this.#hasBarriers = hasBarriers(parts.profile);
@@ -110,148 +100,58 @@ export class Cpu implements Isa, Stateful {
     this.#registers.icc = icc;
   }
 
-  load32(address: number): number {
-    const at = (address & 3) === 0 ? this.#readable(address) : -1;
-    return at >= 0 ? i32(this.#lines.data, at) : this.#slowLoad(address, 4);
-  }
+  abstract load8(address: number): number;
+  abstract load16(address: number): number;
+  abstract load32(address: number): number;
+  abstract load64(address: number): number;
+  abstract poll32(address: number): number;
+  abstract store8(address: number, value: number): void;
+  abstract store16(address: number, value: number): void;
+  abstract store32(address: number, value: number): void;
+  abstract store64(address: number, low: number, high: number): void;
 
-  load16(address: number): number {
-    const at = (address & 1) === 0 ? this.#readable(address) : -1;
-    if (at < 0) return this.#slowLoad(address, 2);
-    return (i32(this.#lines.data, at) >>> ((address & 2) * 8)) & 0xffff;
-  }
-
-  load8(address: number): number {
-    const at = this.#readable(address);
-    if (at < 0) return this.#slowLoad(address, 1);
-    return (i32(this.#lines.data, at) >>> ((address & 3) * 8)) & 0xff;
-  }
-
-  load64(address: number): number {
-    const at = (address & 7) === 0 ? this.#readable(address) : -1;
-    if (at >= 0) {
-      this.#highHalf = i32(this.#lines.data, at + 1);
-      return i32(this.#lines.data, at);
-    }
-    const low = this.front.load64(this.#unsigned(address));
-    this.#highHalf = this.front.high;
-    return low;
-  }
+  /** The countdown of events ran out. */
+  protected abstract whim(): void;
+  /** Something telling happened (see Adversary.attend): the next whim may come sooner. */
+  protected abstract attend(): void;
 
   get high(): number {
-    return this.#highHalf;
+    return this.highHalf;
   }
 
-  store32(address: number, value: number): void {
-    const at = (address & 3) === 0 ? this.#writable(address) : -1;
-    if (at >= 0) this.#lines.data[at] = value;
-    else this.#slowStore(address, 4, value);
-  }
-
-  store16(address: number, value: number): void {
-    const at = (address & 1) === 0 ? this.#writable(address) : -1;
-    if (at >= 0) this.#merge(at, value, 0xffff, (address & 2) * 8);
-    else this.#slowStore(address, 2, value);
-  }
-
-  store8(address: number, value: number): void {
-    const at = this.#writable(address);
-    if (at >= 0) this.#merge(at, value, 0xff, (address & 3) * 8);
-    else this.#slowStore(address, 1, value);
-  }
-
-  store64(address: number, low: number, high: number): void {
-    const at = (address & 7) === 0 ? this.#writable(address) : -1;
-    if (at >= 0) {
-      this.#lines.data[at] = low;
-      this.#lines.data[at + 1] = high;
-    } else {
-      this.front.store64(this.#unsigned(address), low, high);
-    }
-  }
-
-  /** Where in the cache's data the word of a cached, readable address is; -1 for the slow path. */
-  #readable(address: number): number {
-    if (--this.#pulse.countdown < 0) this.#whim();
-    const micro = this.#micro;
-    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
-    const offset = address & (PAGE_SIZE - 1);
-    if (f64(micro.va, slot) !== address - offset) return -1;
-    const tag = i32(micro.tag, slot);
-    if ((tag & FAST_READ) === 0 || this.memory.held !== 0) return -1;
-    const lines = this.#lines;
-    const { state } = lines;
-    const inPage = offset >>> 2;
-    const key = ((tag & ~FLAGS) + inPage) >>> lines.shift;
-    const entry = key << FLAG_BITS;
-    const set = ((i32(micro.index, slot) + inPage) >>> lines.shift) & lines.setMask;
-    const end = (set + 1) * lines.ways;
-    for (let line = end - lines.ways; line < end; line++) {
-      if ((i32(state, 2 * line) & KEY_MASK) !== entry) continue;
-      state[2 * line + 1] = ++lines.clock;
-      return (line << lines.shift) + (inPage & (lines.lineWords - 1));
-    }
-    return this.memory.miss(slot, inPage, false);
-  }
-
-  /** As #readable, for a store: the line is owned and marked dirty. */
-  #writable(address: number): number {
-    if (--this.#pulse.countdown < 0) this.#whim();
-    const micro = this.#micro;
-    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
-    const offset = address & (PAGE_SIZE - 1);
-    if (f64(micro.va, slot) !== address - offset) return -1;
-    const tag = i32(micro.tag, slot);
-    if ((tag & FAST_WRITE) === 0 || this.memory.held !== 0) return -1;
-    const lines = this.#lines;
-    const { state } = lines;
-    const inPage = offset >>> 2;
-    const key = ((tag & ~FLAGS) + inPage) >>> lines.shift;
-    const entry = key << FLAG_BITS;
-    const set = ((i32(micro.index, slot) + inPage) >>> lines.shift) & lines.setMask;
-    const end = (set + 1) * lines.ways;
-    for (let line = end - lines.ways; line < end; line++) {
-      const found = i32(state, 2 * line);
-      if ((found & KEY_MASK) !== entry) continue;
-      if ((found & SHARED) !== 0) return -1;
-      state[2 * line] = found | DIRTY;
-      state[2 * line + 1] = ++lines.clock;
-      return (line << lines.shift) + (inPage & (lines.lineWords - 1));
-    }
-    return this.memory.miss(slot, inPage, true);
-  }
-
-  #merge(at: number, value: number, mask: number, shift: number): void {
-    const { data } = this.#lines;
-    data[at] = (i32(data, at) & ~(mask << shift)) | ((value & mask) << shift);
+  /** The slow path of a 64-bit load. */
+  protected slowLoad64(address: number): number {
+    const low = this.front.load64(this.unsigned(address));
+    this.highHalf = this.front.high;
+    return low;
   }
 
   /**
    * A 32-bit address may come signed, as an integer of WebAssembly does: the fast path misses it,
    * and here it is made what it stands for.
    */
-  #unsigned(address: number): number {
+  protected unsigned(address: number): number {
     if (address >= 0) return address;
     invariant(!is64Bit(this.profile) && address >= -(2 ** 31), `an address of ${address}`);
     return address >>> 0;
   }
 
-  #slowLoad(address: number, width: AccessWidth): number {
+  protected slowLoad(address: number, width: AccessWidth): number {
     const before = this.front.ioAccesses;
-    const value = this.front.load(this.#unsigned(address), width);
+    const value = this.front.load(this.unsigned(address), width);
     if (this.front.ioAccesses !== before) this.#afterIo();
     return value;
   }
 
-  #slowStore(address: number, width: AccessWidth, value: number): void {
+  protected slowStore(address: number, width: AccessWidth, value: number): void {
     const before = this.front.ioAccesses;
-    this.front.store(this.#unsigned(address), width, value);
+    this.front.store(this.unsigned(address), width, value);
     if (this.front.ioAccesses !== before) this.#afterIo();
   }
 
   /** A device was reached: time passes, the adversary takes note, interrupts are looked at. */
   #afterIo(): void {
-    this.#attend();
+    this.attend();
     this.#time.pass(IO_NANOSECONDS);
     this.#takeInterrupt();
   }
@@ -259,7 +159,7 @@ export class Cpu implements Isa, Stateful {
   loadUser32(address: number): number {
     this.#tick();
     const before = this.front.ioAccesses;
-    const value = this.front.userLoad(this.#unsigned(address));
+    const value = this.front.userLoad(this.unsigned(address));
     if (this.front.ioAccesses !== before) this.#afterIo();
     return value;
   }
@@ -267,7 +167,7 @@ export class Cpu implements Isa, Stateful {
   storeUser32(address: number, value: number): void {
     this.#tick();
     const before = this.front.ioAccesses;
-    this.front.userStore(this.#unsigned(address), value);
+    this.front.userStore(this.unsigned(address), value);
     if (this.front.ioAccesses !== before) this.#afterIo();
   }
 
@@ -301,14 +201,14 @@ export class Cpu implements Isa, Stateful {
       this.front.undefinedInstruction();
       return;
     }
-    this.#attend();
+    this.attend();
     this.#tick();
     switch (op) {
       case CacheOp.IVAC:
       case CacheOp.CVAC:
       case CacheOp.CVAU:
       case CacheOp.CIVAC:
-        this.#maintainLine(op, this.#unsigned(operand));
+        this.#maintainLine(op, this.unsigned(operand));
         break;
       case CacheOp.ISW:
       case CacheOp.CSW:
@@ -321,7 +221,7 @@ export class Cpu implements Isa, Stateful {
         this.memory.maintainAll(op);
         break;
       case CacheOp.ZVA:
-        this.#zeroLine(this.#unsigned(operand));
+        this.#zeroLine(this.unsigned(operand));
         break;
     }
   }
@@ -361,7 +261,8 @@ export class Cpu implements Isa, Stateful {
     // An event: what a core does unasked may come between two writes that belong together.
     this.#tick();
     this.#trace.fold(ofCpu(TraceKind.Register, this.number), low, high);
-    if (this.#registers.write(register, low, high)) this.#micro.flush();
+    if (this.#registers.write(register, low, high)) this.micro.flush();
+    this.#onRegister?.();
     if (isIcc(register)) this.#takeInterrupt();
   }
 
@@ -384,7 +285,7 @@ export class Cpu implements Isa, Stateful {
     const end = this.#time.now + limit;
     while (!this.interruptPending) {
       if (!this.#time.toNextEvent(end - this.#time.now)) return false;
-      this.#attend();
+      this.attend();
     }
     this.#takeInterrupt();
     return true;
@@ -392,7 +293,7 @@ export class Cpu implements Isa, Stateful {
 
   relax(nanoseconds: number): void {
     this.#tick();
-    this.#attend();
+    this.attend();
     this.#time.pass(nanoseconds);
     this.#takeInterrupt();
   }
@@ -404,7 +305,7 @@ export class Cpu implements Isa, Stateful {
       registers: this.#registers.saveState(),
       interruptPending: this.interruptPending,
       interruptsEnabled: this.#interruptsEnabled,
-      highHalf: this.#highHalf,
+      highHalf: this.highHalf,
     };
   }
 
@@ -415,21 +316,11 @@ export class Cpu implements Isa, Stateful {
     this.#registers.restoreState(reader.value('registers'));
     this.interruptPending = reader.boolean('interruptPending');
     this.#interruptsEnabled = reader.boolean('interruptsEnabled');
-    this.#highHalf = reader.number('highHalf');
-  }
-
-  /** Something telling happened (see Adversary.attend): the next whim may come sooner. */
-  #attend(): void {
-    const countdown = this.#adversary.attend(this.#pulse.countdown);
-    if (countdown < this.#pulse.countdown) this.#pulse.arm(countdown);
+    this.highHalf = reader.number('highHalf');
   }
 
   #tick(): void {
-    if (this.#pulse.tick()) this.#whim();
-  }
-
-  #whim(): void {
-    takeWhim(this.#pulse, this.#adversary, this.#whims);
+    if (this.pulse.tick()) this.whim();
   }
 
   #takeInterrupt(): void {
@@ -447,13 +338,13 @@ export class Cpu implements Isa, Stateful {
     // In ARMv8 who discards what was written needs the right to write: ARM DDI 0487 D7.5.8.
     if (this.profile.l1d.indexing === 'vivt') {
       const page = this.front.peek(address);
-      const isMemory = page >= 0 && (i32(this.#micro.tag, page) & IS_RAM) !== 0;
+      const isMemory = page >= 0 && (i32(this.micro.tag, page) & IS_RAM) !== 0;
       this.memory.maintainLine(op, address, isMemory ? page : -1);
       return;
     }
     const discards = op === CacheOp.IVAC && is64Bit(this.profile);
     const slot = this.front.reach(address, discards ? WRITE : ANY_RIGHT);
-    const isRam = slot >= 0 && (i32(this.#micro.tag, slot) & IS_RAM) !== 0;
+    const isRam = slot >= 0 && (i32(this.micro.tag, slot) & IS_RAM) !== 0;
     if (isRam) this.memory.maintainLine(op, address, slot);
   }
 

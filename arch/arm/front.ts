@@ -12,9 +12,8 @@ import type { Trace } from '../../drivers/base/hw/trace';
 import { StateReader } from '../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../drivers/base/types/state';
 import { memberState } from '../../drivers/base/hw/state-arrays';
-import type { DataCache } from './cache/data-cache';
 import type { MemoryModel } from './memory-model';
-import { FAST_READ, FAST_WRITE, IS_CACHED, IS_RAM, MicroTlb } from './micro-tlb';
+import { FAST_READ, FAST_WRITE, IS_CACHED, IS_RAM, IS_TOLD, MicroTlb } from './micro-tlb';
 import {
   Cacheability,
   READ,
@@ -41,17 +40,28 @@ export interface CpuBus {
   write(address: number, width: AccessWidth, value: number, cpu: number): number;
 }
 
+/** How a cache names the lines of a page: see DataCache. */
+export interface PageTags {
+  tagWordOf(page: number, frame: number): number;
+  indexWordOf(page: number, frame: number): number;
+}
+
 export interface FrontParts {
   /** The CPU's number. */
   readonly number: number;
   readonly profile: CoreProfile;
   readonly mmu: Mmu;
-  readonly cache: DataCache | null;
+  readonly cache: PageTags | null;
   readonly ram: Ram;
   readonly io: CpuBus;
   readonly trace: Trace;
-  /** Told when cached RAM becomes reachable through a virtual page; null: nobody asks. */
-  readonly onCachedPage: ((frame: number, va: number) => void) | null;
+  /** Told when RAM becomes reachable through a slot of the micro-TLB; null: nobody asks. */
+  readonly onPage: ((slot: number, frame: number, va: number) => void) | null;
+  /**
+   * Told before the translation of an address is looked up for the micro-TLB, with the right that
+   * is asked for; true: of each access to the page. Null: nobody asks.
+   */
+  readonly onUse: ((va: number, right: number) => boolean) | null;
   /** Stores to cached memory may take the fast path: the run delays none of them. */
   readonly fastStores: boolean;
 }
@@ -199,11 +209,15 @@ export class Front implements Stateful {
     const slot = micro.slotOf(va);
     const offset = va - f64(micro.va, slot);
     if (!(offset >= 0 && offset < PAGE_SIZE)) {
+      const isToldAlways = this.#parts.onUse?.(va, right) === true;
       const entry = this.#parts.mmu.translate(va);
       if (entry === null) {
         return this.#record(this.#parts.mmu.faultKind, va, right, this.#parts.mmu.faultLevel);
       }
       this.#fill(slot, va, entry);
+      if (isToldAlways) micro.tag[slot] = slowTag(i32(micro.tag, slot));
+    } else if ((i32(micro.tag, slot) & IS_TOLD) !== 0) {
+      this.#parts.onUse?.(va, right);
     }
     if ((i32(micro.attributes, slot) & right) === 0) {
       const entry = this.#parts.mmu.translate(va);
@@ -292,8 +306,8 @@ export class Front implements Stateful {
       const virtualPage = page / PAGE_SIZE;
       micro.tag[slot] = cache.tagWordOf(virtualPage, frame) + flags;
       micro.index[slot] = cache.indexWordOf(virtualPage, frame);
-      if (cached && normal) this.#parts.onCachedPage?.(frame, page);
     }
+    if (frame >= 0) this.#parts.onPage?.(slot, frame, page);
   }
 
   #flagsOf(attributes: number, isRam: boolean, cached: boolean): number {
@@ -387,6 +401,9 @@ export class Front implements Stateful {
     throw new UnmodelledError('64-bit access to a device', `at ${hex(va)}`);
   }
 }
+
+/** A page each access to which is told: none of them may be fast. */
+const slowTag = (tag: number): number => (tag & ~(FAST_READ | FAST_WRITE)) | IS_TOLD;
 
 /** The abort handler says "again" for ever: a core would never get past this instruction. */
 const endless = (va: number): UnmodelledError =>

@@ -27,6 +27,8 @@ export const FAST_WRITE = 2;
 export const IS_RAM = 4;
 /** The first-level cache may hold it. */
 export const IS_CACHED = 8;
+/** Somebody asks about each access to it. */
+export const IS_TOLD = 16;
 
 /**
  * The front of translation: 4 KiB pages of privileged accesses, direct mapped by a hash, with all

@@ -8,7 +8,7 @@ import type { DeviceTree } from '../../drivers/of/tree';
 import { describeMachine } from '../../machines/describe';
 import { planRun } from '../../tools/board/open';
 import { describeHuman } from '../../tools/report/describe-human';
-import { bootPlan } from '../../tools/run/runner';
+import { bootPlan } from '../../tools/run/job';
 import { fuzz, pick } from './harness';
 import type { Fail, FuzzReport } from './harness';
 import { mutateTree } from './tree-mutate';

@@ -3,7 +3,7 @@ import { LruAdversary } from '../../arch/arm/adversary/lru';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
 import { IrqType } from '../../drivers/base/kernel/irq';
 import { offsetBy, physAddr } from '../../drivers/base/types/address';
-import { InputError } from '../../drivers/base/types/errors';
+import { BenchError, InputError, UnmodelledError } from '../../drivers/base/types/errors';
 import { FaultKind } from '../../drivers/base/types/isa';
 import { Random } from '../../drivers/base/types/random';
 import { COPY_ENGINE } from '../../drivers/dma/copy-engine/regs';
@@ -323,4 +323,29 @@ test('the registers of a copy engine are those of its data sheet', t => {
   const { kernel } = boot(plan({ e: engine(0x3000_0000n) }));
   const base = mapped(kernel, 0x3000_0000, 0x1000);
   t.is(kernel.io.readl(base), COPY_ENGINE.registers.ID.reset);
+});
+
+test('a strap decides whether a master snoops, whatever its tree says', t => {
+  const { hardware } = boot(plan({ e: engine(0x3000_0000n, { 'dma-coherent': true }) }));
+  t.true(hardware.snoops('e'));
+  hardware.strapCoherency('e', false);
+  t.false(hardware.snoops('e'));
+  hardware.strapCoherency('e', true);
+  t.true(hardware.snoops('e'));
+  t.throws(
+    () => {
+      hardware.strapCoherency('nobody', true);
+    },
+    { instanceOf: BenchError },
+  );
+});
+
+test('a strap cannot give the cores a port that they do not have', t => {
+  const { hardware } = boot(plan({ e: engine(0x3000_0000n) }, 1, 'arm,arm926ej-s'));
+  t.throws(
+    () => {
+      hardware.strapCoherency('e', true);
+    },
+    { instanceOf: UnmodelledError },
+  );
 });

@@ -64,9 +64,10 @@ export class DriverBench {
     const cpu = new CurrentCpu(new ArmMachine({ core: 'arm926ej-s', off: true }).cpu);
     const none = { afterRead: nothing, beforeWrite: nothing };
     return {
-      io: Object.assign(new KernelIo(cpu, none), this.#bus.io),
+      io: Object.assign(new KernelIo(cpu, none), { ...this.#bus.io, relaxed: this.#bus.io }),
       barriers: { mb: nothing, rmb: nothing, wmb: nothing, dmaRmb: nothing, dmaWmb: nothing },
       memory: { virtToPhys: physAddr, physToVirt: cpuAddr },
+      observer: null,
       ioremap: (address, size) => this.#ioremap(address, size),
       iounmap: () => {
         this.iounmapped++;

@@ -25,7 +25,10 @@ export interface Adversary extends Leeway, Stateful {
   readonly delaysOuterWrites: boolean;
   /** False if delaysStore is never true: stores may then take the fast path. */
   readonly delaysStores: boolean;
-  /** Ways of every cache are multiplied by this; above 1, no line may leave for want of room. */
+  /**
+   * Ways of every cache and entries of every store buffer are multiplied by this; above 1, no line
+   * may leave for want of room.
+   */
   readonly extraWays: number;
   /** The machine is there: once, before its first event. Answers the events to the first whim. */
   start(machine: AdversaryMachine): number;

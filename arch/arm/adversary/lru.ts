@@ -9,6 +9,7 @@ export class LruAdversary implements Adversary {
   readonly isQuiet = true;
   readonly tlbCapacity = 512;
   readonly delaysStores = false;
+  readonly storesFollow = false;
   readonly extraWays = 1;
   readonly delaysOuterWrites = false;
 

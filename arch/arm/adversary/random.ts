@@ -41,6 +41,7 @@ export class RandomAdversary implements Adversary {
   readonly isQuiet = false;
   readonly tlbCapacity = 1 << 16;
   readonly delaysStores = true;
+  readonly storesFollow = false;
   readonly extraWays = 1;
   readonly delaysOuterWrites = true;
   readonly #random: Random;

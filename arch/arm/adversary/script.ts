@@ -1,34 +1,68 @@
 import { InputError } from '../../../drivers/base/types/errors';
-import { StateReader } from '../../../drivers/base/types/state';
-import type { StateValue } from '../../../drivers/base/types/state';
-import { expectName } from '../../../drivers/base/hw/state-arrays';
 import { STEPS } from '../concrete/whims';
-import type { Step, Whims } from '../concrete/whims';
-import { NEVER } from '../../../drivers/base/hw/pulse';
-import type { Adversary, AdversaryMachine } from './adversary';
+import type { Step } from '../concrete/whims';
 
-/** Steps on the CPU's own buffers and TLB: `n` says which, no line is needed. */
+/*
+ * A script says, line by line, what a machine does unasked:
+ *
+ *   {"event":12,"step":"evict-inner","line":"0x80001000"}
+ *
+ * `event` counts from 1. A step is taken before that event and after all that came before it: to
+ * take one between events 11 and 12, say 12. Steps of one event are taken in the order of the file.
+ * `cpu` is 0 unless given; `"optional":true` makes a step that the machine refuses no error.
+ *
+ * On a line (its physical address), of CPU `cpu` where it is in a cache or a buffer of a CPU's own:
+ *   fill-inner, evict-inner, write-back-inner   the first-level data cache
+ *   fill-l2, evict-l2, write-back-l2            the second level of its cluster
+ *   fill-outer, evict-outer, write-back-outer   the cache outside the cores
+ *   drain-store, complete-maintenance           what waits of this line; with `n` and no line, the
+ *                                               n-th oldest of all that wait
+ *   drain-outer                                 the buffer of the outer cache
+ *   read-early                                  the word at `line`, before its load
+ *   fill-tlb, drop-tlb                          the TLB; the latter without a line, the n-th entry
+ * `n` chooses where a page has several virtual addresses: a fill comes through the n-th of those
+ * last met (through any that permits it, unless given); of several copies in a virtually tagged
+ * cache the n-th leaves, in the order in which their pages were met (the first, unless given).
+ *
+ * Beside these, what the machine is to do when it comes to a choice:
+ *   hold               the store, or the operation of maintenance, of that very event waits; with a
+ *                      line only if it is to that line. Younger stores of a later epoch then wait
+ *                      behind the store, and go when it goes.
+ *   hold-outer         from then on, what leaves the outer cache for the line waits in its buffer,
+ *                      until drain-outer or a cache sync; without a line, all that leaves
+ *   write-back-first   the next invalidate of that line, from that event on, that meets dirty bytes
+ *                      writes them back first
+ * A script with drain-outer and without hold-outer holds all that leaves the outer cache.
+ *
+ * An exclusive outer cache is in the checker's tables only: the concrete machine has none.
+ */
+
+/** What is not a step but a choice that the machine has anyway. */
+const CHOICES = ['hold', 'hold-outer', 'write-back-first'] as const;
+type Choice = (typeof CHOICES)[number];
+
+/** Steps for which no line is needed. */
 const LINELESS: readonly string[] = [
   'hold',
+  'hold-outer',
   'drain-store',
   'complete-maintenance',
   'drop-tlb',
 ] satisfies readonly ScriptStep['step'][];
 
-const KEYS: readonly string[] = ['event', 'step', 'line', 'cpu', 'n'];
+const KEYS: readonly string[] = ['event', 'step', 'line', 'cpu', 'n', 'optional'];
 
-/**
- * One line of a script: before event `event` (counted from 1) this step is taken, on the line of
- * physical address `line`. `hold` makes the store or maintenance operation of that event wait.
- */
+/** One line of a script. */
 export interface ScriptStep {
   readonly event: number;
-  readonly step: Step | 'hold';
+  readonly step: Step | Choice;
   /** Physical address; null for a step that is not about a line. */
   readonly line: number | null;
   readonly cpu: number;
-  /** Which of several: the store in the buffer, the pending operation, the alias of a page. */
-  readonly n: number;
+  /** Null: see above for what is chosen then. */
+  readonly n: number | null;
+  /** It may be refused. */
+  readonly optional: boolean;
   /** Where the step is written, for messages. */
   readonly place: string;
 }
@@ -54,10 +88,10 @@ export class Script {
 
   /** After the run: InputError for the first step that no machine took. */
   checkTaken(): void {
-    const [first, ...others] = this.steps.filter(step => !this.#taken.has(step));
+    const [first, ...others] = this.steps.filter(step => !step.optional && !this.#taken.has(step));
     if (first === undefined) return;
     const { event, step, place } = first;
-    const what = step === 'hold' ? 'with a store or maintenance to hold' : 'to take the step at';
+    const what = WANTED[step] ?? 'to take the step at';
     const were = others.length === 1 ? 'was' : 'were';
     const more = others.length === 0 ? '' : `, and ${others.length} more ${were} not taken`;
     throw new InputError({
@@ -69,12 +103,21 @@ export class Script {
   }
 }
 
+/** What an event must have for a choice to be one. */
+const WANTED: Readonly<Partial<Record<string, string>>> = {
+  hold: 'with a store or maintenance to hold',
+  'write-back-first': 'or a later one, with dirty bytes of the line to invalidate',
+} satisfies Partial<Record<Choice, string>>;
+
 const isStep = (value: unknown): value is ScriptStep['step'] =>
-  value === 'hold' || STEPS.some(step => step === value);
+  isChoice(value) || STEPS.some(step => step === value);
+
+export const isChoice = (value: unknown): value is Choice =>
+  CHOICES.some(choice => choice === value);
 
 /**
- * Reads JSON lines `{"event":12,"step":"evict-inner","line":"0x80001000"}`; `cpu` and `n` are 0
- * unless given, `line` must be given where the step is about one. InputError for anything else.
+ * Reads JSON lines as described at the top of this file; `line` must be given where the step is
+ * about one. InputError for anything else.
  */
 export const parseScript = (text: string, file: string): Script => {
   const steps: ScriptStep[] = [];
@@ -96,16 +139,17 @@ const parseStep = (line: string, place: string): ScriptStep => {
   const record = parseRecord(line, place);
   const unknown = Object.keys(record).find(key => !KEYS.includes(key));
   if (unknown !== undefined) throw wrong(unknown, `one of ${KEYS.join(', ')}`, record[unknown]);
-  const { event, step, line: address, cpu = 0, n = 0 } = record;
+  const { event, step, line: address, cpu = 0, n, optional = false } = record;
   if (!isCount(event) || event < 1) throw wrong('event', 'an event number from 1', event);
-  if (!isStep(step)) throw wrong('step', `one of hold, ${STEPS.join(', ')}`, step);
+  if (!isStep(step)) throw wrong('step', `one of ${[...CHOICES, ...STEPS].join(', ')}`, step);
   const isLineless = address === undefined && LINELESS.includes(step);
   const physical = isLineless ? null : addressOf(address);
   if (physical !== null && !isCount(physical))
     throw wrong('line', 'an address such as "0x80001000"', address);
   if (!isCount(cpu)) throw wrong('cpu', 'a CPU number', cpu);
-  if (!isCount(n)) throw wrong('n', 'a number', n);
-  return { event, step, line: physical, cpu, n, place };
+  if (n !== undefined && !isCount(n)) throw wrong('n', 'a number', n);
+  if (typeof optional !== 'boolean') throw wrong('optional', 'true or false', optional);
+  return { event, step, line: physical, cpu, n: n ?? null, optional, place };
 };
 
 const addressOf = (value: unknown): number =>
@@ -126,103 +170,3 @@ const parseRecord = (line: string, place: string): Readonly<Record<string, unkno
   }
   throw new InputError({ place, expected: 'a JSON object', found: line.slice(0, 60) });
 };
-
-/** Exactly the steps of a script, and nothing else spontaneous: no line leaves for want of room. */
-export class ScriptAdversary implements Adversary {
-  readonly name = 'script';
-  readonly isQuiet = false;
-  readonly tlbCapacity = 1 << 16;
-  readonly delaysStores = true;
-  readonly extraWays = 64;
-  readonly delaysOuterWrites: boolean;
-
-  readonly #script: Script;
-  readonly #steps: readonly ScriptStep[];
-  /** By event. */
-  readonly #holds: ReadonlyMap<number, readonly ScriptStep[]>;
-  #next = 0;
-  #machine: AdversaryMachine | null = null;
-
-  constructor(script: Script) {
-    const { steps } = script;
-    this.#script = script;
-    this.#steps = steps.filter(({ step }) => step !== 'hold');
-    const holds = steps.filter(({ step }) => step === 'hold');
-    this.#holds = new Map(
-      holds.map(({ event }) => [event, holds.filter(hold => hold.event === event)]),
-    );
-    this.delaysOuterWrites = steps.some(({ step }) => step === 'drain-outer');
-  }
-
-  start(machine: AdversaryMachine): number {
-    this.#machine = machine;
-    return this.#untilNext(0);
-  }
-
-  delaysStore(): boolean {
-    return this.#isHeld();
-  }
-
-  delaysMaintenance(): boolean {
-    return this.#isHeld();
-  }
-
-  writesBackOnInvalidate(): boolean {
-    return false;
-  }
-
-  whim(): number {
-    const machine = this.#machine;
-    if (machine === null) return NEVER;
-    // The event under way has been counted and not yet happened.
-    const { now } = machine.pulse;
-    for (;;) {
-      const step = this.#steps[this.#next];
-      if (step === undefined || step.event > now) return this.#untilNext(now);
-      this.#next++;
-      this.#take(step, machine.whims);
-    }
-  }
-
-  attend(countdown: number): number {
-    return countdown;
-  }
-
-  saveState(): StateValue {
-    return { name: this.name, next: this.#next };
-  }
-
-  restoreState(state: StateValue): void {
-    const reader = new StateReader(state, 'the adversary');
-    expectName(reader.value('name'), 'the adversary', this.name);
-    this.#next = reader.number('next');
-  }
-
-  /** Asked only where there is something to hold. */
-  #isHeld(): boolean {
-    const holds = this.#machine === null ? undefined : this.#holds.get(this.#machine.pulse.now);
-    for (const hold of holds ?? []) this.#script.noteTaken(hold);
-    return holds !== undefined;
-  }
-
-  /** Events that pass before the next step's own event is due. */
-  #untilNext(now: number): number {
-    const step = this.#steps[this.#next];
-    return step === undefined ? NEVER : Math.max(0, step.event - 1 - now);
-  }
-
-  #take(scripted: ScriptStep, all: readonly Whims[]): void {
-    const { step, line, cpu, n, place } = scripted;
-    const whims = all[cpu];
-    if (whims === undefined) {
-      throw new InputError({ place, property: 'cpu', expected: 'a CPU', found: `${cpu}` });
-    }
-    const word = line === null || LINELESS.includes(step) ? 0 : whims.wordOf(line);
-    if (step !== 'hold' && word >= 0 && whims.take(step, word, n)) {
-      this.#script.noteTaken(scripted);
-      return;
-    }
-    const found = `${step} at event ${this.#machine?.pulse.now ?? 0}, which it does not permit`;
-    throw new InputError({ place, expected: 'a step that the machine permits there', found });
-  }
-}

@@ -56,6 +56,7 @@ export class Cluster implements Stateful {
     }
     const from = l2.dataIndex(slot, home);
     for (let i = 0; i < words; i++) to[at + i] = i32(l2.data, from + i);
+    if (l2.shadow !== null) l2.shadow.copy(l2.data, from, to, at, words);
     if (this.inclusion === 'exclusive') this.evict(slot);
   }
 
@@ -72,6 +73,7 @@ export class Cluster implements Stateful {
     else l2.touch(slot);
     const to = l2.dataIndex(slot, home);
     for (let i = 0; i < words; i++) l2.data[to + i] = i32(from, at + i);
+    if (l2.shadow !== null) l2.shadow.copy(from, at, l2.data, to, words);
     if (dirty) l2.setFlag(slot, DIRTY);
   }
 
@@ -89,7 +91,8 @@ export class Cluster implements Stateful {
 
   /**
    * Some bits of one word that no first-level cache keeps (a store that does not allocate, a
-   * write-through, a non-cacheable store), under the outer cacheability of the access.
+   * write-through, a non-cacheable store), under the outer cacheability of the access. `fresh` is
+   * for the shadow.
    */
   mergeWord(
     word: number,
@@ -97,19 +100,20 @@ export class Cluster implements Stateful {
     mask: number,
     policy: Cacheability,
     shareable: boolean,
+    fresh = -1,
   ): void {
     const { l2 } = this;
     let slot = policy === Cacheability.none ? NONE : this.find(word);
     const allocates = policy === Cacheability.writeBackAllocate && this.inclusion !== 'exclusive';
     if (l2 !== null && slot === NONE && allocates) slot = this.fill(word);
     if (l2 !== null && slot !== NONE) {
-      l2.merge(slot, word, value, mask);
+      l2.merge(slot, word, value, mask, fresh);
       if (policy >= Cacheability.writeBack) {
         l2.setFlag(slot, DIRTY);
         return;
       }
     }
-    this.memory.mergeWord(word, value, mask, policy, shareable);
+    this.memory.mergeWord(word, value, mask, policy, shareable, fresh);
   }
 
   /** One word for an access that allocates in no first-level cache. */

@@ -182,6 +182,21 @@ export class DataCache implements IncludedCache, Stateful {
     return NONE;
   }
 
+  /** All slots that hold a physical word: several, where aliases of it are different lines. */
+  *slotsOf(word: number): Generator<number> {
+    if (!this.used) return;
+    const { lines } = this;
+    if (!this.virtual && this.colours === 1) {
+      const slot = this.findPhysical(word);
+      if (slot !== NONE) yield slot;
+      return;
+    }
+    const base = word & ~(lines.lineWords - 1);
+    for (let slot = 0; slot < lines.slots; slot++) {
+      if (lines.isValid(slot) && this.homeOf(slot) === base) yield slot;
+    }
+  }
+
   saveState(): StateValue {
     return {
       lines: this.lines.saveState(),
@@ -212,6 +227,7 @@ export class DataCache implements IncludedCache, Stateful {
         const from = slot << lines.shift;
         for (let i = 0; i < lines.lineWords; i++)
           to[at + word - home + i] = i32(lines.data, from + i);
+        lines.shadow?.copy(lines.data, from, to, at + word - home, lines.lineWords);
         merged = true;
       }
       lines.drop(slot);

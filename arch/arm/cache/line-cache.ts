@@ -2,6 +2,7 @@ import { i32 } from '../../../drivers/base/types/arrays';
 import { isPowerOfTwo } from '../../../drivers/base/types/bits';
 import { UnmodelledError, invariant } from '../../../drivers/base/types/errors';
 import type { Random } from '../../../drivers/base/types/random';
+import type { Shadow } from '../../../drivers/base/hw/shadow';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import { expectName, restoreInt32 } from '../../../drivers/base/hw/state-arrays';
@@ -56,6 +57,8 @@ export class LineCache implements Stateful {
   readonly data: Int32Array;
   /** Time of the youngest use. */
   clock = 0;
+  /** In check mode: which bytes of `data` are of the latest version. */
+  shadow: Shadow | null = null;
 
   readonly #lru: boolean;
   readonly #mustNotReplace: boolean;
@@ -174,13 +177,19 @@ export class LineCache implements Stateful {
 
   /** The value of a word of the slot's line. */
   word(slot: number, word: number): number {
-    return i32(this.data, this.dataIndex(slot, word));
+    const index = this.dataIndex(slot, word);
+    if (this.shadow !== null) this.shadow.read(this.data, index);
+    return i32(this.data, index);
   }
 
-  /** Writes the bits of `mask` into a word of the slot's line; its flags are the caller's. */
-  merge(slot: number, word: number, value: number, mask: number): void {
+  /**
+   * Writes the bits of `mask` into a word of the slot's line; its flags are the caller's. `fresh`
+   * is for the shadow.
+   */
+  merge(slot: number, word: number, value: number, mask: number, fresh = -1): void {
     const index = this.dataIndex(slot, word);
     this.data[index] = (i32(this.data, index) & ~mask) | (value & mask);
+    if (this.shadow !== null) this.shadow.write(this.data, index, mask, fresh);
   }
 
   /** All slots that hold a line. */

@@ -7,16 +7,19 @@ import { int32State } from '../../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import { DIRTY, NONE } from './line-cache';
-import type { LineCache } from './line-cache';
+import type { CacheGeometry, LineCache } from './line-cache';
+import type { LineMaintenance, OuterLevel } from './outer-level';
 
 /** Store and eviction buffers of a PL310 together: a few lines. */
 const BUFFERED_WORDS = 48;
 
 /** A word write on its way from the outer cache to memory. */
-interface BufferedWrite {
+export interface BufferedWrite {
   readonly word: number;
   readonly mask: number;
   readonly value: number;
+  /** In check mode: which of its bytes are of the latest version. */
+  fresh: number;
 }
 
 /**
@@ -24,7 +27,7 @@ interface BufferedWrite {
  * never by the cores' own operations. Writes that leave it pass a buffer of its own, which no
  * `dsb` drains: only a cache sync does, or time.
  */
-export class OuterCache implements Stateful {
+export class OuterCache implements OuterLevel, Stateful {
   readonly lines: LineCache;
   enabled = false;
   /**
@@ -38,11 +41,31 @@ export class OuterCache implements Stateful {
   readonly #ram: Ram;
   readonly #trace: Trace;
   readonly #buffer: BufferedWrite[] = [];
+  /** Lines of which the next writes wait, until they drain. */
+  readonly #heldLines = new Set<number>();
 
   constructor(lines: LineCache, ram: Ram, trace: Trace) {
     this.lines = lines;
     this.#ram = ram;
     this.#trace = trace;
+  }
+
+  get geometry(): CacheGeometry {
+    return this.lines.geometry;
+  }
+
+  /** What a clean writes waits in the buffer like any write: a cache sync completes it. */
+  maintainLine(operation: LineMaintenance, word: number): void {
+    const slot = this.find(word);
+    if (slot !== NONE) this.#maintain(operation, slot);
+  }
+
+  maintainWays(operation: LineMaintenance, ways: number): void {
+    const { lines } = this;
+    for (const slot of lines.occupied()) {
+      const way = (slot % lines.ways) % lines.geometry.ways;
+      if (((ways >>> way) & 1) === 1) this.#maintain(operation, slot);
+    }
   }
 
   /** The slot of the line that holds a physical word, or NONE. */
@@ -79,8 +102,10 @@ export class OuterCache implements Stateful {
     if (!lines.isDirty(slot)) return;
     const home = lines.firstWord(slot);
     const at = slot << lines.shift;
-    for (let i = 0; i < lines.lineWords; i++)
-      this.writeMemory(home + i, i32(lines.data, at + i), -1);
+    for (let i = 0; i < lines.lineWords; i++) {
+      const fresh = lines.shadow === null ? -1 : lines.shadow.read(lines.data, at + i);
+      this.writeMemory(home + i, i32(lines.data, at + i), -1, fresh);
+    }
     lines.clearFlag(slot, DIRTY);
   }
 
@@ -96,27 +121,39 @@ export class OuterCache implements Stateful {
     let value = this.#ram.readWord(word);
     if (this.#buffer.length === 0) return value;
     for (const write of this.#buffer) {
-      if (write.word === word) value = (value & ~write.mask) | (write.value & write.mask);
+      if (write.word !== word) continue;
+      value = (value & ~write.mask) | (write.value & write.mask);
+      const { shadow } = this.lines;
+      if (shadow !== null) shadow.last = (shadow.last & ~write.mask) | (write.fresh & write.mask);
     }
     return value;
   }
 
   copyFromMemory(home: number, words: number, to: Int32Array, at: number): void {
     if (this.#buffer.length > 0) {
-      for (let i = 0; i < words; i++) to[at + i] = this.readMemory(home + i);
+      const { shadow } = this.lines;
+      for (let i = 0; i < words; i++) {
+        to[at + i] = this.readMemory(home + i);
+        if (shadow !== null) shadow.write(to, at + i, -1, shadow.last);
+      }
     } else {
       this.#ram.readLine(home, words, to, at);
     }
   }
 
-  writeMemory(word: number, value: number, mask: number): void {
-    if (!this.holdsWrites) {
-      this.#ram.mergeWord(word, value, mask);
+  writeMemory(word: number, value: number, mask: number, fresh = -1): void {
+    if (!this.holdsWrites && !this.#heldLines.has(word >>> this.lines.shift)) {
+      this.#ram.mergeWord(word, value, mask, fresh);
       return;
     }
-    this.#buffer.push({ word, value, mask });
+    this.#buffer.push({ word, value, mask, fresh });
     const oldest = this.#buffer.length > BUFFERED_WORDS ? this.#buffer.shift() : undefined;
     if (oldest !== undefined) this.#toMemory(oldest);
+  }
+
+  /** The writes that wait, oldest first. */
+  get waiting(): readonly BufferedWrite[] {
+    return this.#buffer;
   }
 
   /** The buffered words, oldest first: what a whim may choose to drain. */
@@ -124,9 +161,15 @@ export class OuterCache implements Stateful {
     return this.#buffer.map(write => write.word);
   }
 
+  /** What leaves for the line of a word waits from now on, until it drains. */
+  holdLine(word: number): void {
+    this.#heldLines.add(word >>> this.lines.shift);
+  }
+
   /** Lets the writes to one line reach memory, in their order; false if none waits. */
   drainLine(word: number): boolean {
     const key = word >>> this.lines.shift;
+    this.#heldLines.delete(key);
     const kept = this.#buffer.filter(write => write.word >>> this.lines.shift !== key);
     if (kept.length === this.#buffer.length) return false;
     for (const write of this.#buffer) {
@@ -140,6 +183,7 @@ export class OuterCache implements Stateful {
   drainAll(): void {
     for (const write of this.#buffer) this.#toMemory(write);
     this.#buffer.length = 0;
+    this.#heldLines.clear();
   }
 
   /** Whether it is on, and what it does with non-cacheable accesses, its controller saves. */
@@ -158,12 +202,18 @@ export class OuterCache implements Stateful {
         word: i32(buffer, i),
         mask: i32(buffer, i + 1),
         value: i32(buffer, i + 2),
+        fresh: -1,
       });
     }
   }
 
+  #maintain(operation: LineMaintenance, slot: number): void {
+    if (operation !== 'invalidate') this.clean(slot);
+    if (operation !== 'clean') this.lines.drop(slot);
+  }
+
   #toMemory(write: BufferedWrite): void {
-    this.#ram.mergeWord(write.word, write.value, write.mask);
+    this.#ram.mergeWord(write.word, write.value, write.mask, write.fresh);
     this.#trace.fold(TraceKind.Drain, write.word, write.value);
   }
 }

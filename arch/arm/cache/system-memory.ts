@@ -28,6 +28,7 @@ export class SystemMemory {
     const from = outer.lines.dataIndex(slot, home);
     const { data } = outer.lines;
     for (let i = 0; i < words; i++) to[at + i] = i32(data, from + i);
+    if (outer.lines.shadow !== null) outer.lines.shadow.copy(data, from, to, at, words);
   }
 
   /** A dirty line leaves an inner cache. The outer cache, if on, takes it and keeps it dirty. */
@@ -41,6 +42,7 @@ export class SystemMemory {
     const to = outer.lines.dataIndex(slot, home);
     const { data } = outer.lines;
     for (let i = 0; i < words; i++) data[to + i] = i32(from, at + i);
+    if (outer.lines.shadow !== null) outer.lines.shadow.copy(from, at, data, to, words);
     outer.lines.setFlag(slot, DIRTY);
   }
 
@@ -57,17 +59,18 @@ export class SystemMemory {
     return outer.lines.word(slot, word);
   }
 
-  /** Some bits of one word, under the outer cacheability of the access. */
+  /** Some bits of one word, under the outer cacheability of the access; `fresh` as in Ram. */
   mergeWord(
     word: number,
     value: number,
     mask: number,
     policy: Cacheability,
     shareable: boolean,
+    fresh = -1,
   ): void {
     const outer = this.#active();
     if (outer === null) {
-      this.ram.mergeWord(word, value, mask);
+      this.ram.mergeWord(word, value, mask, fresh);
       return;
     }
     let slot = outer.find(word);
@@ -75,10 +78,10 @@ export class SystemMemory {
     const writesBack = policy >= Cacheability.writeBack;
     const hits = slot !== NONE && (policy !== Cacheability.none || (shareable && outer.ncHits));
     if (hits) {
-      outer.lines.merge(slot, word, value, mask);
+      outer.lines.merge(slot, word, value, mask, fresh);
       if (writesBack) outer.lines.setFlag(slot, DIRTY);
     }
-    if (!hits || !writesBack) outer.writeMemory(word, value, mask);
+    if (!hits || !writesBack) outer.writeMemory(word, value, mask, fresh);
   }
 
   /** What a master on the coherent port reads here: a line that is present, else memory. */

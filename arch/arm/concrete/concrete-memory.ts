@@ -3,6 +3,7 @@ import type { BarrierKind, CacheOp, TlbOp } from '../../../drivers/base/types/is
 import { rowsOf, rowsState } from '../../../drivers/base/hw/state-arrays';
 import { BarrierCode, TraceKind, ofCpu } from '../../../drivers/base/hw/trace';
 import type { Trace } from '../../../drivers/base/hw/trace';
+import type { Shadow } from '../../../drivers/base/hw/shadow';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import type { DataCache } from '../cache/data-cache';
@@ -19,6 +20,7 @@ import type { Leeway } from './leeway';
 import { Maintenance } from './maintenance';
 import { RecentAccesses } from './recent';
 import { StoreBuffer } from './store-buffer';
+import type { Versions } from './versions';
 
 /** What one CPU's memory model is built from. */
 export interface ConcreteParts {
@@ -28,11 +30,17 @@ export interface ConcreteParts {
   readonly cache: DataCache;
   readonly domain: Domain;
   readonly adversary: Leeway;
+  /** The store buffer has so many times the entries of the core's: 1, unless for a script. */
+  readonly extraStores: number;
   readonly trace: Trace;
   readonly interest: Interest;
   /** Other CPUs' TLBs, for broadcast maintenance; this CPU's own first. */
   readonly invalidateTlbs: (op: TlbOp, operand: number, asid: number) => void;
 }
+
+/** Whether a store waits in the buffer: by whim, or behind another that does. */
+const Wait = { none: 0, chosen: 1, follows: 2 } as const;
+type Wait = (typeof Wait)[keyof typeof Wait];
 
 /**
  * RAM as one CPU of the concrete machine reaches it: caches with their data, non-cacheable and
@@ -43,22 +51,43 @@ export class ConcreteMemory implements MemoryModel, Stateful {
   readonly maintenance: Maintenance;
   /** Values that were read early, by physical word: a load takes one, a barrier drops all. */
   readonly early = new Map<number, number>();
-  /** Non-zero while an access must look at waiting stores, early reads or maintenance first. */
+  /**
+   * Non-zero while an access must look at waiting stores, early reads or maintenance first, and
+   * always in check mode.
+   */
   held = 0;
   high = 0;
   readonly recent = new RecentAccesses();
 
   readonly #parts: ConcreteParts;
+  /** Check mode, else null. */
+  #versions: Versions | null = null;
+  #shadow: Shadow | null = null;
+  /** As `early`, which bytes of the value are of the latest version. */
+  readonly #earlyFresh = new Map<number, number>();
 
   constructor(parts: ConcreteParts) {
     this.#parts = parts;
-    this.stores = new StoreBuffer(parts.profile.storeBuffer, entry => {
+    this.stores = new StoreBuffer(parts.profile.storeBuffer * parts.extraStores, entry => {
       this.#drained(entry);
     });
     this.maintenance = new Maintenance(parts, this.stores);
   }
 
-  loadWord(slot: number, word: number): number {
+  /** Check mode begins: see Versions. */
+  attachVersions(versions: Versions, shadow: Shadow): void {
+    this.#versions = versions;
+    this.#shadow = shadow;
+    this.#countHeld();
+  }
+
+  /** Bytes of a word that was read early are, or are no more, of the latest version. */
+  markEarly(word: number, mask: number, fresh: number): void {
+    const before = this.#earlyFresh.get(word);
+    if (before !== undefined) this.#earlyFresh.set(word, (before & ~mask) | (fresh & mask));
+  }
+
+  loadWord(slot: number, word: number, mask = -1): number {
     this.#awaitMaintenance(slot, word);
     const { micro } = this.#parts;
     const home = i32(micro.home, slot) + word;
@@ -69,16 +98,19 @@ export class ConcreteMemory implements MemoryModel, Stateful {
     const early = mayBeEarly ? this.early.get(home) : undefined;
     if (early !== undefined) {
       this.early.delete(home);
+      if (this.#shadow !== null) this.#shadow.last = this.#earlyFresh.get(home) ?? -1;
       this.#countHeld();
     }
     const value = early ?? this.#currentWord(slot, word, home);
-    return this.stores.count === 0 ? value : this.stores.forward(home, value);
+    const seen = this.stores.count === 0 ? value : this.stores.forward(home, value);
+    this.#versions?.read('cpu', this.#parts.cache.core, home, seen, mask);
+    return seen;
   }
 
   storeWord(slot: number, word: number, value: number, mask: number): void {
     this.#awaitMaintenance(slot, word);
     const group = this.stores.nextGroup();
-    this.#issue(slot, word, value, mask, group, this.#waits(slot, word));
+    this.#issue(slot, word, value, mask, group, this.#wait(slot, word));
   }
 
   loadPair(slot: number, word: number): number {
@@ -90,9 +122,11 @@ export class ConcreteMemory implements MemoryModel, Stateful {
     this.#awaitMaintenance(slot, word);
     const group = this.stores.nextGroup();
     // Single-copy atomic: both halves wait, or neither does.
-    const waits = this.#waits(slot, word) || this.#holds(slot, word + 1);
-    this.#issue(slot, word, low, -1, group, waits);
-    this.#issue(slot, word + 1, high, -1, group, waits);
+    const first = this.#wait(slot, word);
+    const second = this.#holds(slot, word + 1) ? Wait.follows : Wait.none;
+    const wait = first === Wait.none ? second : first;
+    this.#issue(slot, word, low, -1, group, wait);
+    this.#issue(slot, word + 1, high, -1, group, wait);
   }
 
   beforeDeviceStore(): void {
@@ -137,6 +171,12 @@ export class ConcreteMemory implements MemoryModel, Stateful {
   }
 
   readTableWord(word: number, inner: Cacheability, outer: Cacheability): number {
+    const value = this.#walk(word, inner, outer);
+    this.#versions?.read('walker', this.#parts.cache.core, word, value, -1);
+    return value;
+  }
+
+  #walk(word: number, inner: Cacheability, outer: Cacheability): number {
     const { profile, cache, domain } = this.#parts;
     if (profile.walker === 'memory') {
       return domain.memory.readWord(word, Cacheability.none, false);
@@ -170,13 +210,13 @@ export class ConcreteMemory implements MemoryModel, Stateful {
   }
 
   /** A value is read before the load that asks for it, as a load without a barrier may be. */
-  readEarly(home: number): boolean {
-    const attributes = this.recent.attributesOf(home);
+  readEarly(home: number, attributes = this.recent.attributesOf(home)): boolean {
     const isCandidate = attributes >= 0 && !this.early.has(home);
     if (!this.#parts.profile.earlyLoads || !isCandidate || this.stores.holds(home)) return false;
     // As the load would: the second level is asked first if the page is outer cacheable.
     const { cluster } = this.#parts.cache;
     this.early.set(home, cluster.readWord(home, outerOf(attributes), isShareable(attributes)));
+    if (this.#shadow !== null) this.#earlyFresh.set(home, this.#shadow.last);
     this.#countHeld();
     return true;
   }
@@ -208,7 +248,8 @@ export class ConcreteMemory implements MemoryModel, Stateful {
   }
 
   #countHeld(): void {
-    this.held = this.stores.count + this.early.size + this.maintenance.pending.lines;
+    const checks = this.#versions === null ? 0 : 1;
+    this.held = this.stores.count + this.early.size + this.maintenance.pending.lines + checks;
   }
 
   /**
@@ -226,7 +267,9 @@ export class ConcreteMemory implements MemoryModel, Stateful {
   #currentWord(slot: number, word: number, home: number): number {
     const { micro, cache } = this.#parts;
     if ((i32(micro.tag, slot) & IS_CACHED) !== 0) {
-      return i32(cache.lines.data, this.#cachedIndex(slot, word));
+      const index = this.#cachedIndex(slot, word);
+      this.#shadow?.read(cache.lines.data, index);
+      return i32(cache.lines.data, index);
     }
     return this.#loadUncached(i32(micro.attributes, slot), home);
   }
@@ -257,35 +300,32 @@ export class ConcreteMemory implements MemoryModel, Stateful {
     return value;
   }
 
-  /** True if a store is to wait: by whim, or because an older one to its word does. */
-  #waits(slot: number, word: number): boolean {
+  /** Whether a store is to wait: by whim, or because an older one to its word does. */
+  #wait(slot: number, word: number): Wait {
     const { micro, adversary } = this.#parts;
-    if (this.stores.capacity === 0 || !isNormal(i32(micro.attributes, slot))) return false;
+    const { stores } = this;
+    if (stores.capacity === 0 || !isNormal(i32(micro.attributes, slot))) return Wait.none;
     const cached = (i32(micro.tag, slot) & IS_CACHED) !== 0;
-    return adversary.delaysStore(cached) || this.#holds(slot, word);
+    if (adversary.delaysStore(cached, i32(micro.home, slot) + word)) return Wait.chosen;
+    const mustFollow = adversary.storesFollow && stores.holdsEarlier;
+    return mustFollow || this.#holds(slot, word) ? Wait.follows : Wait.none;
   }
 
   #holds(slot: number, word: number): boolean {
     return this.stores.count > 0 && this.stores.holds(i32(this.#parts.micro.home, slot) + word);
   }
 
-  #issue(
-    slot: number,
-    word: number,
-    value: number,
-    mask: number,
-    group: number,
-    waits: boolean,
-  ): void {
+  #issue(slot: number, word: number, value: number, mask: number, group: number, wait: Wait): void {
     const { micro } = this.#parts;
     const { stores } = this;
     const home = i32(micro.home, slot) + word;
     const tag = i32(micro.tag, slot);
     const attributes = i32(micro.attributes, slot);
     const cached = (tag & IS_CACHED) !== 0;
+    this.#versions?.stored(home, value, mask);
     if (this.early.size > 0) this.early.delete(home);
     if (!cached) this.#noteNc(attributes, home);
-    if (!waits && stores.count > 0) {
+    if (wait === Wait.none && stores.count > 0) {
       // Whoever sees this store sees all stores of earlier epochs, and the older ones to its word.
       stores.drainBefore(stores.epoch);
       stores.drainRange(home, home);
@@ -293,8 +333,8 @@ export class ConcreteMemory implements MemoryModel, Stateful {
     const indexWord = i32(micro.index, slot) + word;
     const tagWord = tagWordOf(tag) + word;
     const entry = stores.write(home, tagWord, indexWord, attributes, cached, value, mask);
-    if (waits) stores.push(group);
-    else this.#drained(entry);
+    if (wait === Wait.none) this.#drained(entry);
+    else stores.push(group, wait === Wait.follows && this.#parts.adversary.storesFollow);
     this.#countHeld();
   }
 
@@ -361,7 +401,8 @@ export class ConcreteMemory implements MemoryModel, Stateful {
   #mergeInto(line: number, entry: number): void {
     const { word, value, mask } = this.stores;
     const { lines } = this.#parts.cache;
-    lines.merge(line, i32(word, entry), i32(value, entry), i32(mask, entry));
+    const fresh = this.#shadow === null ? -1 : this.#shadow.read(value, entry);
+    lines.merge(line, i32(word, entry), i32(value, entry), i32(mask, entry), fresh);
   }
 
   /** To the next level, under the outer cacheability of the page. */
@@ -374,6 +415,7 @@ export class ConcreteMemory implements MemoryModel, Stateful {
       i32(mask, entry),
       outerOf(page),
       isShareable(page),
+      this.#shadow === null ? -1 : this.#shadow.read(value, entry),
     );
   }
 

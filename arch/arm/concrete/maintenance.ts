@@ -51,8 +51,11 @@ export class Maintenance implements Stateful {
 
   readonly #parts: MaintenanceParts;
   readonly #stores: StoreBuffer;
+  /** Before ARMv6 an operation on a line has completed when the next instruction begins. */
+  readonly #isImmediate: boolean;
 
   constructor(parts: MaintenanceParts, stores: StoreBuffer) {
+    this.#isImmediate = ['v4', 'v5'].includes(parts.profile.architecture);
     this.#parts = parts;
     this.#stores = stores;
     this.pending = new PendingOps(op => {
@@ -79,7 +82,7 @@ export class Maintenance implements Stateful {
       else this.#stores.drainRange(home, home + cache.lines.lineWords - 1);
     }
     const pendingOp: CachePending = { kind: 'cache', op, tagWord, indexWord, home };
-    if (adversary.delaysMaintenance()) {
+    if (!this.#isImmediate && adversary.delaysMaintenance(home)) {
       this.pending.issue(pendingOp);
     } else {
       this.pending.completeLine(tagWord);
@@ -91,7 +94,7 @@ export class Maintenance implements Stateful {
     const { cache, trace } = this.#parts;
     trace.foldAddress(ofCpu(TraceKind.Tlb, cache.core), operand, op | (asid << 8));
     const pendingOp: PendingOp = { kind: 'tlb', op, operand, asid };
-    if (this.#parts.adversary.delaysMaintenance()) this.pending.issue(pendingOp);
+    if (this.#parts.adversary.delaysMaintenance(-1)) this.pending.issue(pendingOp);
     else this.#perform(pendingOp);
   }
 
@@ -173,22 +176,20 @@ export class Maintenance implements Stateful {
   }
 
   #atFirstLevel(op: CacheOp, cache: DataCache, slot: number): void {
-    if (cache.lines.isDirty(slot) && this.#writesBack(op)) cache.clean(slot);
+    if (cache.lines.isDirty(slot) && this.#writesBack(op, cache.homeOf(slot))) cache.clean(slot);
     if (drops(op)) cache.discard(slot);
   }
 
   #atSecondLevel(op: CacheOp, cluster: Cluster, slot: number, mustKeep: boolean): void {
-    const writesBack = mustKeep || this.#writesBack(op);
+    const writesBack = mustKeep || this.#writesBack(op, cluster.l2?.firstWord(slot) ?? NONE);
     if (!drops(op)) cluster.clean(slot);
     else if (writesBack) cluster.evict(slot);
     else cluster.discard(slot);
   }
 
-  #writesBack(op: CacheOp): boolean {
-    return (
-      cleans(op) ||
-      (this.#parts.profile.invalidateMayWriteBack && this.#parts.adversary.writesBackOnInvalidate())
-    );
+  #writesBack(op: CacheOp, word: number): boolean {
+    const { profile, adversary } = this.#parts;
+    return cleans(op) || (profile.invalidateMayWriteBack && adversary.writesBackOnInvalidate(word));
   }
 }
 

@@ -54,6 +54,17 @@ export class PendingOps implements Stateful {
     this.complete(last);
   }
 
+  /** Completes the operations on a physical line: `words` from its first word on. */
+  completeHome(first: number, words: number): void {
+    for (;;) {
+      const n = this.#queue.findIndex(
+        op => op.kind === 'cache' && op.home >= first && op.home < first + words,
+      );
+      if (n < 0) return;
+      this.complete(n);
+    }
+  }
+
   /** Completes operation `n`, after those of the same line that came before it. */
   complete(n: number): void {
     const chosen = this.#queue[n];

@@ -33,6 +33,11 @@ export class Sightings implements Stateful {
     return pages?.[n % pages.length];
   }
 
+  /** All pages of a frame that are remembered. */
+  pagesOf(frame: number): readonly number[] {
+    return this.#pages.get(frame) ?? [];
+  }
+
   saveState(): StateValue {
     const entries = [...this.#pages];
     return {

@@ -3,6 +3,7 @@ import { InputError } from '../../../drivers/base/types/errors';
 import { rowsOf, rowsState } from '../../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
+import type { Shadow } from '../../../drivers/base/hw/shadow';
 
 /** Takes the drained store of a slot to where it is bound; the fields are good until it returns. */
 export type StoreSink = (slot: number) => void;
@@ -35,10 +36,14 @@ export class StoreBuffer implements Stateful {
   /** Bits of the word that are written. */
   readonly mask: Int32Array;
   readonly value: Int32Array;
+  /** In check mode: which bytes of `value` are of the latest version. */
+  shadow: Shadow | null = null;
   /** The barrier epoch of the CPU when the store was issued. */
   readonly #epochs: Float64Array;
   /** Stores of one 64-bit store have the same group and drain together. */
   readonly #groups: Float64Array;
+  /** 1 if it waits only for older ones, and goes as soon as they have gone. */
+  readonly #follows: Int32Array;
   /** All slots: first those that wait, the oldest first, then the free ones. */
   readonly #order: Int32Array;
   readonly #sink: StoreSink;
@@ -58,6 +63,7 @@ export class StoreBuffer implements Stateful {
     this.value = new Int32Array(slots);
     this.#epochs = new Float64Array(slots);
     this.#groups = new Float64Array(slots);
+    this.#follows = new Int32Array(slots);
     this.#order = Int32Array.from({ length: slots }, (_, slot) => slot);
   }
 
@@ -84,12 +90,17 @@ export class StoreBuffer implements Stateful {
     this.cached[slot] = cached ? 1 : 0;
     this.value[slot] = value;
     this.mask[slot] = mask;
+    if (this.shadow !== null) this.shadow.write(this.value, slot, -1, -1);
     return slot;
   }
 
-  /** Lets the store that was written last wait; nothing may have drained since. */
-  push(group: number): void {
+  /**
+   * Lets the store that was written last wait; nothing may have drained since. One that follows
+   * goes with the last of those that it waits for.
+   */
+  push(group: number, follows = false): void {
     const slot = i32(this.#order, this.count);
+    this.#follows[slot] = follows ? 1 : 0;
     this.#epochs[slot] = this.epoch;
     this.#groups[slot] = group;
     this.count++;
@@ -104,24 +115,57 @@ export class StoreBuffer implements Stateful {
       if (i32(this.word, slot) !== word) continue;
       const mask = i32(this.mask, slot);
       result = (result & ~mask) | (i32(this.value, slot) & mask);
+      if (this.shadow !== null) this.#forwardShadow(this.shadow, slot, mask);
     }
     return result;
+  }
+
+  /** The slot of the n-th oldest store. */
+  slotOf(n: number): number {
+    return i32(this.#order, n);
   }
 
   holds(word: number): boolean {
     return this.#within(word, word) >= 0;
   }
 
-  /** Drains entry `n` and whatever must go before it. */
+  /** A store of an epoch before that of the next store waits. */
+  get holdsEarlier(): boolean {
+    return this.count > 0 && f64(this.#epochs, i32(this.#order, 0)) < this.epoch;
+  }
+
+  /** Drains entry `n` and whatever must go before it; then those that waited for them only. */
   drain(n: number): void {
     if (n >= this.count) return;
+    this.#drainOne(n);
+    for (let next = this.#released(); next >= 0; next = this.#released()) this.#drainOne(next);
+  }
+
+  /** The oldest that waited for older ones which have gone, or -1. */
+  #released(): number {
+    for (let n = 0; n < this.count; n++) {
+      const slot = i32(this.#order, n);
+      if (i32(this.#follows, slot) === 1 && this.#predecessor(slot) < 0 && !this.#isBehind(n)) {
+        return n;
+      }
+    }
+    return -1;
+  }
+
+  /** An older store to the same word waits before entry `n`. */
+  #isBehind(n: number): boolean {
+    const slot = i32(this.#order, n);
+    return this.#within(i32(this.word, slot), i32(this.word, slot)) < n;
+  }
+
+  #drainOne(n: number): void {
     const chosen = i32(this.#order, n);
     // One that precedes has predecessors of its own: the other half of a pair may wait for another
     // word's. They are all older, so this ends.
     for (;;) {
       const first = this.#predecessor(chosen);
       if (first < 0) break;
-      this.drain(first);
+      this.#drainOne(first);
     }
     this.#drainGroup(f64(this.#groups, chosen));
   }
@@ -160,13 +204,18 @@ export class StoreBuffer implements Stateful {
     this.count = 0;
     for (const row of rows) {
       const [word = 0, tagWord = 0, indexWord = 0, attributes = 0, cached = 0, ...rest] = row;
-      const [mask = 0, value = 0, epoch = 0, group = 0] = rest;
+      const [mask = 0, value = 0, epoch = 0, group = 0, follows = 0] = rest;
       this.write(word, tagWord, indexWord, attributes, cached === 1, value, mask);
       this.epoch = epoch;
-      this.push(group);
+      this.push(group, follows === 1);
     }
     this.epoch = reader.number('epoch');
     this.#lastGroup = reader.number('groups');
+  }
+
+  #forwardShadow(shadow: Shadow, slot: number, mask: number): void {
+    const below = shadow.last;
+    shadow.last = (below & ~mask) | (shadow.read(this.value, slot) & mask);
   }
 
   /** The oldest entry with a word of [first, last], or -1. */
@@ -229,9 +278,10 @@ export class StoreBuffer implements Stateful {
       ...[...fields, this.mask, this.value].map(field => i32(field, slot)),
       f64(this.#epochs, slot),
       f64(this.#groups, slot),
+      i32(this.#follows, slot),
     ];
   }
 }
 
 /** Numbers of a store in a snapshot, in the order of #rowOf. */
-const ROW = 9;
+const ROW = 10;

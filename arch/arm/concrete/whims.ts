@@ -10,6 +10,7 @@ import type { Mmu } from '../mmu/mmu';
 import type { CoreProfile } from '../profile';
 import type { ConcreteMemory } from './concrete-memory';
 import type { Interest } from './interest';
+import { pagesLeadingTo } from './reach';
 import type { RecentAccesses } from './recent';
 import type { Sightings } from './sightings';
 
@@ -32,6 +33,12 @@ export const STEPS = [
   'read-early',
 ] as const;
 export type Step = (typeof STEPS)[number];
+
+/**
+ * In place of `n`: every store, or operation, of the line that is named; any alias of it that will
+ * do.
+ */
+export const OF_LINE = -1;
 
 export interface WhimsParts {
   readonly profile: CoreProfile;
@@ -86,7 +93,24 @@ export class Whims {
     return this.#taken.get(step) ?? 0;
   }
 
-  /** Takes a step on the line of a physical word; `n` chooses among stores or operations. */
+  /** Writes that leave the outer cache for the line of a word wait until it is drained. */
+  holdOuter(word: number): boolean {
+    const { outer } = this.#parts.domain.memory;
+    if (outer === null || !outer.enabled) return false;
+    outer.holdLine(word);
+    return true;
+  }
+
+  /** Two words are in one line of this CPU's first level. */
+  areOfOneLine(a: number, b: number): boolean {
+    const { shift } = this.#parts.cache.lines;
+    return a >>> shift === b >>> shift;
+  }
+
+  /**
+   * Takes a step on the line of a physical word. `n` chooses among aliases of the line, or among
+   * waiting stores or pending operations wherever they are, unless it is OF_LINE.
+   */
   take(step: Step, word: number, n: number): boolean {
     const isTaken = this.#take(step, word, n);
     if (isTaken) {
@@ -103,39 +127,80 @@ export class Whims {
         return this.#fillInner(word, n);
       case 'evict-inner':
       case 'write-back-inner':
-        return this.#leaveInner(word, step === 'evict-inner');
+        return this.#leaveInner(word, step === 'evict-inner', n);
       case 'fill-l2':
       case 'evict-l2':
       case 'write-back-l2':
-        return this.#secondLevel(step, word);
+        return this.#secondLevel(step, word, n);
       case 'fill-outer':
       case 'evict-outer':
       case 'write-back-outer':
       case 'drain-outer':
-        return this.#outer(step, word);
+        return this.#outer(step, word, n);
       case 'drain-store':
       case 'complete-maintenance':
-        return this.#complete(step, n);
+        return n === OF_LINE ? this.#completeLine(step, word) : this.#complete(step, n);
       case 'fill-tlb':
         return this.#fillTlb(word, n);
       case 'drop-tlb':
         return this.#parts.mmu.tlb.dropNth(n);
       case 'read-early':
-        return this.#parts.memory.readEarly(word);
+        return this.#readEarly(word);
     }
   }
 
   /** A virtual page through which a cacheable, live translation reaches the word, or null. */
-  #livePage(word: number, n: number): number | null {
-    const { mmu, domain, sightings } = this.#parts;
-    const pageAt = domain.memory.ram.addressOf(word & ~(PAGE_WORDS - 1));
-    const va = sightings.pageOf(word >>> PAGE_WORDS_SHIFT, n) ?? mmu.tlb.addressOf(pageAt);
-    const entry = va === undefined ? null : mmu.peek(va);
-    if (va === undefined || entry === null) return null;
+  #livePage(word: number, n: number, permits = isCached): number | null {
+    const { mmu, sightings } = this.#parts;
+    const frame = word >>> PAGE_WORDS_SHIFT;
+    if (n !== OF_LINE) {
+      const va = sightings.pageOf(frame, n) ?? mmu.tlb.addressOf(this.#pageAt(word));
+      return va !== undefined && permits(this.#liveAttributes(word, va)) ? va : null;
+    }
+    for (const va of [...sightings.pagesOf(frame), ...mmu.tlb.addressesOf(this.#pageAt(word))]) {
+      if (permits(this.#liveAttributes(word, va))) return va;
+    }
+    return this.#walkedPage(word, permits);
+  }
+
+  /** As #livePage, of a page that nobody has used yet. */
+  #walkedPage(word: number, permits: (attributes: number) => boolean): number | null {
+    const { mmu, domain } = this.#parts;
+    const { ram } = domain.memory;
+    const read = (address: number): number | null => {
+      const entry = ram.wordOf(address);
+      return entry < 0 ? null : domain.coherentRead(entry);
+    };
+    for (const va of pagesLeadingTo(mmu, this.#pageAt(word), read)) {
+      if (permits(this.#liveAttributes(word, va))) return va;
+    }
+    return null;
+  }
+
+  /** The physical address of a word's page. */
+  #pageAt(word: number): number {
+    return this.#parts.domain.memory.ram.addressOf(word & ~(PAGE_WORDS - 1));
+  }
+
+  /** What a live translation of a virtual page makes of the word; -1 if it leads elsewhere. */
+  #liveAttributes(word: number, va: number): number {
+    const { mmu, domain } = this.#parts;
+    const entry = mmu.peek(va);
+    if (entry === null) return -1;
     const frame = domain.memory.ram.frameOf((entry.pa + (va - entry.va)) / PAGE_SIZE);
-    const attributes = mmu.effectiveAttributes(entry);
-    const isCached = isNormal(attributes) && innerOf(attributes) !== Cacheability.none;
-    return frame === word >>> PAGE_WORDS_SHIFT && isCached ? va : null;
+    return frame === word >>> PAGE_WORDS_SHIFT ? mmu.effectiveAttributes(entry) : -1;
+  }
+
+  /** Of a word that this CPU accessed lately, or can through a live translation. */
+  #readEarly(word: number): boolean {
+    const { memory, mmu } = this.#parts;
+    if (memory.readEarly(word, memory.recent.attributesOf(word))) return true;
+    for (const va of mmu.tlb.addressesOf(this.#pageAt(word))) {
+      const attributes = this.#liveAttributes(word, va);
+      if (isUncached(attributes) && memory.readEarly(word, attributes)) return true;
+    }
+    const va = this.#walkedPage(word, isUncached);
+    return va !== null && memory.readEarly(word, this.#liveAttributes(word, va));
   }
 
   #fillInner(word: number, n: number): boolean {
@@ -153,23 +218,26 @@ export class Whims {
     return true;
   }
 
-  #leaveInner(word: number, drop: boolean): boolean {
+  /** Of several aliases that are present, the n-th in the order in which their pages were met. */
+  #leaveInner(word: number, drop: boolean, n: number): boolean {
     const { cache } = this.#parts;
-    const slot = cache.used ? cache.findPhysical(word) : NONE;
-    if (slot === NONE || (!drop && !cache.lines.isDirty(slot))) return false;
+    const slots = [...cache.slotsOf(word)].filter(slot => drop || cache.lines.isDirty(slot));
+    slots.sort((a, b) => cache.lines.firstWord(a) - cache.lines.firstWord(b));
+    const slot = slots[Math.max(0, n) % slots.length];
+    if (slot === undefined) return false;
     if (drop) cache.evict(slot);
     else cache.clean(slot);
     return true;
   }
 
-  #secondLevel(step: Step, word: number): boolean {
+  #secondLevel(step: Step, word: number, n: number): boolean {
     const { cache, domain, profile } = this.#parts;
     const { cluster } = cache;
     if (cluster.l2 === null) return false;
     const slot = cluster.find(word);
     if (step === 'fill-l2') {
       const speculates = profile.speculativeFill && cluster.inclusion !== 'exclusive';
-      if (slot !== NONE || !speculates || this.#livePage(word, 0) === null) return false;
+      if (slot !== NONE || !speculates || this.#livePage(word, n) === null) return false;
       // The other caches learn of the copy, as of any other; what they write back may be it.
       if (domain.isShared) domain.snoop(cache, word, false);
       if (cluster.find(word) === NONE) cluster.fill(word);
@@ -181,13 +249,13 @@ export class Whims {
     return true;
   }
 
-  #outer(step: Step, word: number): boolean {
+  #outer(step: Step, word: number, n: number): boolean {
     const { outer } = this.#parts.domain.memory;
     if (outer === null || !outer.enabled) return false;
     if (step === 'drain-outer') return outer.drainLine(word);
     const slot = outer.find(word);
     if (step === 'fill-outer') {
-      if (slot !== NONE || !this.#outerMayFill(word)) return false;
+      if (slot !== NONE || !this.#outerMayFill(word, n)) return false;
       outer.fill(word);
       return true;
     }
@@ -198,11 +266,9 @@ export class Whims {
   }
 
   /** The outer cache prefetches only what a live translation makes outer cacheable. */
-  #outerMayFill(word: number): boolean {
-    const va = this.#parts.profile.speculativeFill ? this.#livePage(word, 0) : null;
-    if (va === null) return false;
-    const entry = this.#parts.mmu.peek(va);
-    return entry !== null && outerOf(entry.attributes) >= Cacheability.writeBack;
+  #outerMayFill(word: number, n: number): boolean {
+    const { profile } = this.#parts;
+    return profile.speculativeFill && this.#livePage(word, n, isOuterCached) !== null;
   }
 
   #complete(step: Step, n: number): boolean {
@@ -218,6 +284,19 @@ export class Whims {
     return true;
   }
 
+  /** All stores to a line, or all operations on it. */
+  #completeLine(step: Step, word: number): boolean {
+    const { memory, cache } = this.#parts;
+    const { stores } = memory;
+    const { pending } = memory.maintenance;
+    const before = stores.count + pending.count;
+    const first = word & ~(cache.lines.lineWords - 1);
+    if (step === 'drain-store') stores.drainRange(first, first + cache.lines.lineWords - 1);
+    else pending.completeHome(first, cache.lines.lineWords);
+    memory.refreshHeld();
+    return stores.count + pending.count < before;
+  }
+
   #fillTlb(word: number, n: number): boolean {
     const va = this.#parts.sightings.pageOf(word >>> PAGE_WORDS_SHIFT, n);
     if (va === undefined || !this.#parts.profile.speculativeFill) return false;
@@ -228,3 +307,12 @@ export class Whims {
     return walked.ok;
   }
 }
+
+const isCached = (attributes: number): boolean =>
+  attributes >= 0 && isNormal(attributes) && innerOf(attributes) !== Cacheability.none;
+
+const isOuterCached = (attributes: number): boolean =>
+  attributes >= 0 && isNormal(attributes) && outerOf(attributes) !== Cacheability.none;
+
+const isUncached = (attributes: number): boolean =>
+  attributes >= 0 && isNormal(attributes) && !isCached(attributes);

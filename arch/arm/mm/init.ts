@@ -1,5 +1,7 @@
 import type { CurrentCpu } from '../../../drivers/base/kernel/current-cpu';
 import type { Barriers } from '../../../drivers/base/kernel/barriers';
+import { gated } from '../../../drivers/base/kernel/call-gate';
+import type { CallGate } from '../../../drivers/base/kernel/call-gate';
 import type { Page } from '../../../drivers/base/kernel/dma-mapping';
 import type { IoBarriers } from '../../../drivers/base/kernel/io';
 import { KernelOops } from '../../../drivers/base/kernel/oops';
@@ -49,7 +51,7 @@ export interface BootMemory {
 }
 
 /** What the kernel image itself takes of the first megabyte of RAM. */
-const KERNEL_IMAGE_SIZE = 0x10_0000;
+export const KERNEL_IMAGE_SIZE = 0x10_0000;
 const FOUR_GIB = 2 ** 32;
 /** Physical addresses of short descriptors, and of cores without tables. */
 const SHORT_PA_BITS = 32;
@@ -80,20 +82,20 @@ export class ArmMm {
 
   #translationIsOn = false;
 
-  constructor(cpu: CurrentCpu, boot: BootMemory) {
+  constructor(cpu: CurrentCpu, boot: BootMemory, gate: CallGate | null = null) {
     this.cpu = cpu;
     this.info = probeCpu(cpu, boot.image);
     const isLong = this.info.type === 'v8' || (boot.lpae && this.info.hasLpae);
     this.layout = layoutFor(boot.image, boot.ram, isLong ? this.info.paBits : SHORT_PA_BITS);
-    this.cache = this.#cacheFns();
+    this.cache = gated(gate, 'cache', this.#cacheFns());
     const made = makeBarriers(cpu, this.info.type, {
       sync: () => {
         this.outer.sync();
       },
     });
-    this.barriers = made.barriers;
-    this.ioBarriers = made.io;
-    this.tlb = makeTlbFns(cpu, this.info);
+    this.barriers = gated(gate, 'barrier', made.barriers);
+    this.ioBarriers = gated(gate, 'barrier', made.io);
+    this.tlb = gated(gate, 'tlb', makeTlbFns(cpu, this.info));
 
     const early = this.#earlyMemory(boot);
     this.tables = this.#makeTables(isLong, early);
@@ -203,7 +205,7 @@ export class ArmMm {
   }
 
   #tableOf(size: number): PhysAddr | null {
-    const page = this.pages.allocPages(GFP_KERNEL, getOrder(size));
+    const page = this.pages.allocKernelPages(GFP_KERNEL, getOrder(size));
     if (page === null) return null;
     this.tablePages += 2 ** getOrder(size);
     return pageToPhys(page);

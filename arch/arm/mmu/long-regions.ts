@@ -32,11 +32,47 @@ export const regionOf = (
   va: number,
 ): LongRegion | null => (is64 ? region64(registers, va) : regionLpae(registers, va));
 
+/** A LongRegion that can be walked, and [start, end) of its virtual addresses. */
+export interface LongRange {
+  readonly region: LongRegion;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** All that can be walked now; what is of a size that the architecture does not have is left out. */
+export const longRegions = (
+  registers: TranslationRegisters,
+  is64: boolean,
+): readonly LongRange[] => {
+  const width = is64 ? 64 : 32;
+  const lower = lowerRegion(registers, width);
+  const upper = upperRegion(registers, width);
+  const ranges = is64 ? ranges64(lower, upper) : rangesLpae(lower, upper);
+  return ranges.filter(({ region, start, end }) => region.isEnabled && start < end);
+};
+
+const ranges64 = (lower: LongRegion, upper: LongRegion): readonly LongRange[] => [
+  ...(isSized(lower) ? [{ region: lower, start: 0, end: 2 ** lower.bits }] : []),
+  ...(isSized(upper)
+    ? [{ region: upper, start: 2 * UPPER_HALF - 2 ** upper.bits, end: 2 * UPPER_HALF }]
+    : []),
+];
+
+const isSized = ({ bits }: LongRegion): boolean => bits >= LEAST_BITS_64 && bits <= MOST_BITS_64;
+
+const rangesLpae = (lower: LongRegion, upper: LongRegion): readonly LongRange[] => {
+  const border = upperStart(lower, upper);
+  return [
+    { region: lower, start: 0, end: Math.min(border, 2 ** lower.bits) },
+    { region: upper, start: border, end: 2 ** 32 },
+  ];
+};
+
 /** The upper half's addresses are held modulo 2^52: see CpuAddr. */
 const region64 = (registers: TranslationRegisters, va: number): LongRegion | null => {
   const region = va >= UPPER_HALF ? upperRegion(registers, 64) : lowerRegion(registers, 64);
   const { name, bits, isEnabled } = region;
-  if (isEnabled && (bits < LEAST_BITS_64 || bits > MOST_BITS_64)) {
+  if (isEnabled && !isSized(region)) {
     throw new UnmodelledError(`TCR of ${name}`, `${bits} bits of address`);
   }
   const isInside = va >= UPPER_HALF ? va >= 2 * UPPER_HALF - 2 ** bits : va < 2 ** bits;
@@ -50,10 +86,12 @@ const region64 = (registers: TranslationRegisters, va: number): LongRegion | nul
 const regionLpae = (registers: TranslationRegisters, va: number): LongRegion | null => {
   const lower = lowerRegion(registers, 32);
   const upper = upperRegion(registers, 32);
-  const upperStart = upper.bits < 32 ? 2 ** 32 - 2 ** upper.bits : 2 ** lower.bits;
-  if (va >= upperStart) return upper;
+  if (va >= upperStart(lower, upper)) return upper;
   return va < 2 ** lower.bits ? lower : null;
 };
+
+const upperStart = (lower: LongRegion, upper: LongRegion): number =>
+  upper.bits < 32 ? 2 ** 32 - 2 ** upper.bits : 2 ** lower.bits;
 
 const lowerRegion = (r: TranslationRegisters, width: 32 | 64): LongRegion => ({
   name: 'TTBR0',

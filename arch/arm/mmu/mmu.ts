@@ -1,13 +1,11 @@
-import { u8 } from '../../../drivers/base/types/arrays';
 import { PAGE_SIZE, alignDown } from '../../../drivers/base/types/bits';
-import { BenchError, UnmodelledError } from '../../../drivers/base/types/errors';
+import { BenchError } from '../../../drivers/base/types/errors';
 import { FaultKind, TlbOp } from '../../../drivers/base/types/isa';
 import { memberState } from '../../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
-import { is64Bit } from '../profile';
 import type { CoreProfile } from '../profile';
-import { ACTLR, PA_BITS, RGN, SCTLR, TCR_HIGH, TTBCR, TTBR_LONG, TTBR_SHORT } from '../regs/sysreg';
+import { ACTLR, SCTLR } from '../regs/sysreg';
 import { DOMAIN, SECTION } from '../regs/short-descriptor';
 import {
   Cacheability,
@@ -25,18 +23,14 @@ import {
   withInner,
   withOuter,
 } from './attributes';
-import { regionOf } from './long-regions';
 import { resetRegisters, restoreRegisters } from './registers';
 import { GLOBAL, Tlb } from './tlb';
 import type { TlbEntry } from './tlb';
-import { walkFault } from './walk';
 import type { WalkResult } from './walk';
-import { walkLong } from './walk-long';
-import { walkShort } from './walk-short';
+import { Walker } from './walker';
+import type { ReadWalked, TranslatedRegion } from './walker';
 
 const ALL_RIGHTS = READ | WRITE | USER_READ | USER_WRITE;
-/** An entry has no more (bits 47:12). */
-const LARGEST_PA_BITS = 48;
 
 /** What the MMU asks of the memory system. */
 export interface WalkMemory {
@@ -56,14 +50,14 @@ export class Mmu implements Stateful {
   faultLevel = 0;
 
   readonly #core: CoreProfile;
-  readonly #is64: boolean;
-  readonly #hasLpae: boolean;
+  readonly #walker: Walker;
   #attached: WalkMemory | null = null;
+  readonly #readWord: ReadWalked = (address, inner, outer) =>
+    this.#memory.readTableWord(address, inner, outer);
 
   constructor(core: CoreProfile, tlbCapacity: number) {
     this.#core = core;
-    this.#is64 = is64Bit(core);
-    this.#hasLpae = core.tables.includes('lpae');
+    this.#walker = new Walker(core, this.registers);
     this.tlb = new Tlb(tlbCapacity);
   }
 
@@ -82,8 +76,7 @@ export class Mmu implements Stateful {
   }
 
   get asid(): number {
-    const { contextidr, ttbr0High } = this.registers;
-    return this.#isLong ? (ttbr0High >>> TTBR_LONG.asidShift) & 0xff : contextidr & 0xff;
+    return this.#walker.asid;
   }
 
   /** The translation of an address, from the TLB or by a walk that fills it. */
@@ -116,7 +109,7 @@ export class Mmu implements Stateful {
    */
   effectiveAttributes(entry: TlbEntry): number {
     const cached = this.#asThisCore(entry.attributes);
-    if (this.#isLong || !this.isOn) return cached;
+    if (this.#walker.isLong || !this.isOn) return cached;
     switch ((this.registers.dacr >>> (entry.domain * 2)) & 3) {
       case DOMAIN.manager:
         return cached | ALL_RIGHTS;
@@ -127,11 +120,9 @@ export class Mmu implements Stateful {
     }
   }
 
-  /** This core takes part in coherency, or needs no leave to. Source: Cortex-A9 TRM 7.4.3. */
+  /** This core takes part in coherency, or needs no leave to. */
   get isCoherent(): boolean {
-    const { multiprocessor, architecture } = this.#core;
-    const asksForIt = multiprocessor && architecture === 'v7';
-    return !asksForIt || (this.registers.actlr & ACTLR.SMP) !== 0;
+    return this.#walker.isCoherent;
   }
 
   /**
@@ -146,7 +137,7 @@ export class Mmu implements Stateful {
 
   /** True if the domain of the entry forbids everything: the fault is then a domain fault. */
   isDomainFault(entry: TlbEntry): boolean {
-    if (this.#isLong || !this.isOn) return false;
+    if (this.#walker.isLong || !this.isOn) return false;
     const access = (this.registers.dacr >>> (entry.domain * 2)) & 3;
     return access !== DOMAIN.client && access !== DOMAIN.manager;
   }
@@ -154,12 +145,18 @@ export class Mmu implements Stateful {
   /** The level of the walk that found an entry, by what it covers; 0 while translation is off. */
   levelOf({ span }: TlbEntry): number {
     if (!this.isOn) return 0;
-    if (this.#isLong) return 3 - Math.floor((Math.log2(span) - 12) / 9);
+    if (this.#walker.isLong) return 3 - Math.floor((Math.log2(span) - 12) / 9);
     return span >= SECTION.size ? 1 : 2;
   }
 
-  walk(va: number): WalkResult {
-    return this.#isLong ? this.#walkLong(va) : this.#walkShort(va);
+  /** As an access walks; `read` reads the tables instead, with no effect on anything. */
+  walk(va: number, read: ReadWalked = this.#readWord): WalkResult {
+    return this.#walker.walk(va, read);
+  }
+
+  /** The parts of the address map that walks translate now. */
+  regions(): readonly TranslatedRegion[] {
+    return this.#walker.regions();
   }
 
   /** One TLB operation on this CPU's TLB; broadcast forms are the domain's business. */
@@ -200,10 +197,6 @@ export class Mmu implements Stateful {
     this.tlb.restoreState(reader.value('tlb'));
     this.faultKind = memberState(FaultKind, reader.number('faultKind'), 'an MMU');
     this.faultLevel = reader.number('faultLevel');
-  }
-
-  get #isLong(): boolean {
-    return this.#is64 || (this.#hasLpae && (this.registers.tcr & TTBCR.eae) !== 0);
   }
 
   /** MMU off: strongly ordered, all of it; an MPU core maps RAM cacheable and the rest as device. */
@@ -248,76 +241,6 @@ export class Mmu implements Stateful {
   get #isUnified(): boolean {
     return this.#core.multiprocessor && this.#core.l2 !== null;
   }
-
-  /** With the caches off, walks do not look into them either. */
-  #policyOf(rgn: number): Cacheability {
-    return (this.registers.sctlr & SCTLR.C) === 0 ? Cacheability.none : policyOf(rgn);
-  }
-
-  #walkShort(va: number): WalkResult {
-    const r = this.registers;
-    const split = r.tcr & TTBCR.nMask;
-    const isUpper = split > 0 && Math.floor(va / 2 ** (32 - split)) !== 0;
-    if ((r.tcr & (isUpper ? TTBCR.pd1 : TTBCR.pd0)) !== 0) {
-      return walkFault(FaultKind.Translation, 1);
-    }
-    const ttbr = isUpper ? r.ttbr1 : r.ttbr0;
-    const irgn = ((ttbr & TTBR_SHORT.irgn0) !== 0 ? 1 : 0) | ((ttbr & TTBR_SHORT.irgn1) << 1);
-    const isShared = (ttbr & TTBR_SHORT.shareable) !== 0;
-    const inner = isShared && !this.isCoherent ? Cacheability.none : this.#policyOf(irgn);
-    const outer = this.#policyOf((ttbr >>> TTBR_SHORT.rgnShift) & 3);
-    return walkShort(
-      {
-        format: this.#shortFormat(),
-        ttbr,
-        // A TTBR0 table covers 2^(32-N) bytes; TTBR1's is always whole.
-        split: isUpper ? 0 : split,
-        texRemap: (r.sctlr & SCTLR.TRE) !== 0,
-        prrr: r.prrr,
-        nmrr: r.nmrr,
-        asid: this.asid,
-      },
-      va,
-      address => this.#memory.readTableWord(address, inner, outer),
-    );
-  }
-
-  #shortFormat(): 'v5' | 'v6' | 'v7' {
-    const format = this.#core.tables.find(table => table !== 'lpae' && table !== 'v8');
-    if (format === 'v6' && (this.registers.sctlr & SCTLR.XP) === 0) {
-      throw new UnmodelledError('ARMv6 tables with subpages', 'SCTLR.XP is clear');
-    }
-    return format === 'v5' || format === 'v6' ? format : 'v7';
-  }
-
-  /**
-   * AArch64: the narrower of what TCR.IPS permits and what the core has. LPAE: bits 47:40 of an entry
-   * should be zero and are not checked. Sources: DDI 0487 D8.2.11, DDI 0406C B3.6.1.
-   */
-  get #outputBits(): number {
-    if (!this.#is64) return LARGEST_PA_BITS;
-    const ips = this.registers.tcrHigh & TCR_HIGH.ipsMask;
-    return Math.min(this.#core.paBits, PA_BITS[ips] ?? LARGEST_PA_BITS);
-  }
-
-  #walkLong(va: number): WalkResult {
-    const { mair0, mair1 } = this.registers;
-    const region = regionOf(this.registers, this.#is64, va);
-    const inner = this.#policyOf(region?.inner ?? RGN.nonCacheable);
-    const outer = this.#policyOf(region?.outer ?? RGN.nonCacheable);
-    return walkLong(
-      {
-        region,
-        is64: this.#is64,
-        outputBits: this.#outputBits,
-        mairLow: mair0,
-        mairHigh: mair1,
-        asid: this.asid,
-      },
-      va,
-      address => this.#memory.readTableWord(address, inner, outer),
-    );
-  }
 }
 
 const uncached = (attributes: number): number =>
@@ -325,14 +248,3 @@ const uncached = (attributes: number): number =>
 
 const isCachedTwice = (attributes: number): boolean =>
   innerOf(attributes) !== Cacheability.none && outerOf(attributes) !== Cacheability.none;
-
-const POLICY_OF_RGN = Uint8Array.from([
-  Cacheability.none,
-  Cacheability.writeBackAllocate,
-  Cacheability.writeThrough,
-  Cacheability.writeBack,
-]);
-
-/** A region encoding of TTBR or TCR (RGN) as a cacheability. */
-const policyOf = (rgn: number): Cacheability =>
-  rgn === RGN.nonCacheable ? Cacheability.none : (u8(POLICY_OF_RGN, rgn) as Cacheability);

@@ -53,12 +53,15 @@ export class Tlb implements Stateful {
 
   /** A virtual address under which some entry reaches a physical one; undefined if none does. */
   addressOf(pa: number): number | undefined {
-    for (const entries of this.#bySpan.values()) {
-      for (const entry of entries.values()) {
-        if (pa >= entry.pa && pa - entry.pa < entry.span) return entry.va + (pa - entry.pa);
-      }
+    const [first] = this.addressesOf(pa);
+    return first;
+  }
+
+  /** All virtual addresses under which entries reach a physical one. */
+  *addressesOf(pa: number): Generator<number> {
+    for (const entry of this.entries()) {
+      if (pa >= entry.pa && pa - entry.pa < entry.span) yield entry.va + (pa - entry.pa);
     }
-    return undefined;
   }
 
   insert(entry: TlbEntry): void {

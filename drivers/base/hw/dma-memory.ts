@@ -6,6 +6,24 @@ import type { Ram } from './ram';
 /** Told of each line of RAM that a master touches, by word index, before it is touched. */
 export type LineObserver = (word: number) => void;
 
+/** In check mode: told of what a master is about to read and write of RAM, piece by piece. */
+export interface TransferWatch {
+  /** `length` bytes from byte `offset` of a word on. */
+  beforeRead(word: number, offset: number, length: number): void;
+  /** As beforeRead; the bytes are those of `from`, from index `at` on. */
+  beforeWrite(word: number, offset: number, length: number, from: Uint8Array, at: number): void;
+}
+
+/** Is told of the transfers of a master, which are numbers from 1 on. */
+export interface TransferWindows {
+  /** A transfer begins: its doorbell. */
+  begins(transfer: number): void;
+  /** What the master touches from now on is of this transfer; 0: of none. */
+  acts(transfer: number): void;
+  /** A transfer ends: its completion, or its being aborted. */
+  ends(transfer: number): void;
+}
+
 /** A bus moves data in pieces of this size; a page is a multiple of it. */
 const LINE = 32;
 
@@ -14,6 +32,10 @@ const LINE = 32;
  * rules of a subclass, everything else to the device that answers there.
  */
 export abstract class DmaMemory {
+  /** Null but in check mode. */
+  transferWatch: TransferWatch | null = null;
+  /** Null where nobody asks. */
+  readonly windows: TransferWindows | null = null;
   protected readonly ram: Ram;
   readonly #io: IoBus;
   readonly #observe: LineObserver;
@@ -24,8 +46,11 @@ export abstract class DmaMemory {
     this.#observe = observe;
   }
 
-  /** Copies `length` bytes at `address` to `into`, from index `at` on. Results are ORed. */
-  read(address: number, length: number, into: Uint8Array, at: number): TxResult {
+  /**
+   * Copies `length` bytes at `address` to `into`, from index `at` on. Results are ORed. `polls`: the
+   * master waits for what it reads to change, and may see the old value late, not for ever.
+   */
+  read(address: number, length: number, into: Uint8Array, at: number, polls = false): TxResult {
     let result: TxResult = TxResult.Ok;
     for (let done = 0; done < length;) {
       const from = address + done;
@@ -33,7 +58,9 @@ export abstract class DmaMemory {
       const word = this.ram.wordOf(from);
       if (word >= 0) {
         this.#observe(word);
-        this.readRam(word, from % 4, part, into, at + done);
+        this.transferWatch?.beforeRead(word, from % 4, part);
+        if (polls) this.pollRam(word, from % 4, part, into, at + done);
+        else this.readRam(word, from % 4, part, into, at + done);
       } else {
         result = orResults(result, this.#readIo(from, part, into, at + done));
       }
@@ -51,6 +78,7 @@ export abstract class DmaMemory {
       const word = this.ram.wordOf(to);
       if (word >= 0) {
         this.#observe(word);
+        this.transferWatch?.beforeWrite(word, to % 4, part, from, at + done);
         this.writeRam(word, to % 4, part, from, at + done);
       } else {
         result = orResults(result, this.#writeIo(to, part, from, at + done));
@@ -68,6 +96,17 @@ export abstract class DmaMemory {
     into: Uint8Array,
     at: number,
   ): void;
+
+  /** As readRam, for a master that waits for the bytes to change. */
+  protected pollRam(
+    word: number,
+    offset: number,
+    length: number,
+    into: Uint8Array,
+    at: number,
+  ): void {
+    this.readRam(word, offset, length, into, at);
+  }
 
   protected abstract writeRam(
     word: number,

@@ -50,8 +50,12 @@ export interface DmaPortParts {
 export class DmaPort implements Stateful {
   readonly name: string;
   readonly #parts: DmaPortParts;
+  #memory: DmaMemory;
   transactions = 0;
   bytes = 0;
+  #lastTransfer = 0;
+  /** Transfers that have neither completed nor been aborted, by their number. */
+  readonly #underWay = new Map<Timer, number>();
   /** Of the part of a transaction under way: where it goes, and how many bytes go there. */
   #physical = 0;
   #span = 0;
@@ -59,19 +63,40 @@ export class DmaPort implements Stateful {
   constructor(parts: DmaPortParts) {
     this.name = parts.name;
     this.#parts = parts;
+    this.#memory = parts.memory;
+  }
+
+  /** From now on the master reaches memory otherwise: a strap of the SoC decides whether it snoops. */
+  strap(memory: DmaMemory): void {
+    this.#memory = memory;
   }
 
   /** Reads memory into `into`, from index `at` on. */
   read(address: DmaAddr, length: number, into: Uint8Array, at = 0): TxResult {
+    return this.#read(address, length, into, at, false);
+  }
+
+  /**
+   * As read, of what the device waits for: a status or a descriptor that it polls. What it does once
+   * it has seen the new value counts as done after that.
+   */
+  poll(address: DmaAddr, length: number, into: Uint8Array, at = 0): TxResult {
+    return this.#read(address, length, into, at, true);
+  }
+
+  #read(address: DmaAddr, length: number, into: Uint8Array, at: number, polls: boolean): TxResult {
     invariant(at + length <= into.length, `${this.name}: ${length} bytes into ${into.length}`);
-    const { memory, trace } = this.#parts;
+    const { trace } = this.#parts;
+    const memory = this.#memory;
     trace.foldAddress(TraceKind.DmaRead, address, length);
     this.#count(length);
     let result: TxResult = TxResult.Ok;
     for (let done = 0; done < length; done += this.#span) {
       const routed = this.#route(address + done, length - done, false);
       const isReached = routed === TxResult.Ok;
-      const moved = isReached ? memory.read(this.#physical, this.#span, into, at + done) : routed;
+      const moved = isReached
+        ? memory.read(this.#physical, this.#span, into, at + done, polls)
+        : routed;
       result = orResults(result, moved);
     }
     trace.foldBytes(TraceKind.DmaRead | (result << 8), into, at, length);
@@ -81,7 +106,8 @@ export class DmaPort implements Stateful {
   /** Writes `length` bytes of `from`, from index `at` on, to memory. */
   write(address: DmaAddr, length: number, from: Uint8Array, at = 0): TxResult {
     invariant(at + length <= from.length, `${this.name}: ${length} bytes from ${from.length}`);
-    const { memory, trace } = this.#parts;
+    const { trace } = this.#parts;
+    const memory = this.#memory;
     trace.foldAddress(TraceKind.DmaWrite, address, length);
     trace.foldBytes(TraceKind.DmaWrite, from, at, length);
     this.#count(length);
@@ -97,15 +123,31 @@ export class DmaPort implements Stateful {
 
   /**
    * A transfer that takes `nanoseconds`: `access` touches memory at the end of the window that
-   * the run chose, `complete` follows when the window ends. Cancel the timer to abort it.
+   * the run chose, `complete` follows when the window ends.
    */
   transfer(nanoseconds: number, access: () => void, complete: () => void): Timer {
     const { events, timing } = this.#parts;
-    if (timing === 'earliest') access();
-    return events.after(nanoseconds, `${this.name} transfer`, () => {
-      if (timing === 'latest') access();
+    const number = ++this.#lastTransfer;
+    const act = (): void => {
+      this.#memory.windows?.acts(number);
+      access();
+      this.#memory.windows?.acts(0);
+    };
+    this.#memory.windows?.begins(number);
+    if (timing === 'earliest') act();
+    const timer = events.after(nanoseconds, `${this.name} transfer`, () => {
+      if (timing === 'latest') act();
+      this.#ended(timer);
       complete();
     });
+    this.#underWay.set(timer, number);
+    return timer;
+  }
+
+  /** Ends a transfer before its time. One that has ended stays as it is. */
+  abort(transfer: Timer): void {
+    this.#parts.events.cancel(transfer);
+    this.#ended(transfer);
   }
 
   saveState(): StateValue {
@@ -116,6 +158,13 @@ export class DmaPort implements Stateful {
     const reader = new StateReader(state, this.name);
     this.transactions = reader.number('transactions');
     this.bytes = reader.number('bytes');
+  }
+
+  #ended(transfer: Timer): void {
+    const number = this.#underWay.get(transfer);
+    if (number === undefined) return;
+    this.#underWay.delete(transfer);
+    this.#memory.windows?.ends(number);
   }
 
   #count(length: number): void {

@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../types/bits';
 import { BenchError, InputError, invariant } from '../types/errors';
 import { StateReader } from '../types/state';
 import type { Stateful, StateValue } from '../types/state';
+import type { Shadow } from './shadow';
 import { int32State } from './state-arrays';
 
 export const PAGE_WORDS = PAGE_SIZE / 4;
@@ -54,6 +55,8 @@ export class Ram implements Stateful {
   /** Frame to its physical page number. */
   framePage = new Float64Array(256);
   frames = 0;
+  /** In check mode: which bytes of the pool are of the latest version. */
+  shadow: Shadow | null = null;
 
   readonly #resolve: PageResolver;
   /** Those of which a page was touched. */
@@ -100,17 +103,22 @@ export class Ram implements Stateful {
   }
 
   readWord(word: number): number {
-    return i32(this.words, this.poolIndex(word));
+    const index = this.poolIndex(word);
+    if (this.shadow !== null) this.shadow.read(this.words, index);
+    return i32(this.words, index);
   }
 
   writeWord(word: number, value: number): void {
-    this.words[this.poolIndex(word)] = value;
+    const index = this.poolIndex(word);
+    this.words[index] = value;
+    if (this.shadow !== null) this.shadow.write(this.words, index, -1, -1);
   }
 
-  /** Replaces the bits of a word that `mask` names. */
-  mergeWord(word: number, value: number, mask: number): void {
+  /** Replaces the bits of a word that `mask` names; `fresh` is for the shadow. */
+  mergeWord(word: number, value: number, mask: number, fresh = -1): void {
     const index = this.poolIndex(word);
     this.words[index] = (i32(this.words, index) & ~mask) | (value & mask);
+    if (this.shadow !== null) this.shadow.write(this.words, index, mask, fresh);
   }
 
   /** Copies `words` from a word index on; they must not cross a page. */
@@ -118,6 +126,7 @@ export class Ram implements Stateful {
     const from = this.poolIndex(word);
     const pool = this.words;
     for (let i = 0; i < words; i++) to[at + i] = i32(pool, from + i);
+    if (this.shadow !== null) this.shadow.copy(pool, from, to, at, words);
   }
 
   /** Copies `words` to a word index on; they must not cross a page. */
@@ -125,6 +134,7 @@ export class Ram implements Stateful {
     const to = this.poolIndex(word);
     const pool = this.words;
     for (let i = 0; i < words; i++) pool[to + i] = i32(from, at + i);
+    if (this.shadow !== null) this.shadow.copy(from, at, pool, to, words);
   }
 
   /** The pages that were touched, in their order, which gives the frames their numbers. */
@@ -203,6 +213,7 @@ export class Ram implements Stateful {
     if (this.#poolUsed > this.words.length) {
       const grown = new Int32Array(this.words.length * 2);
       grown.set(this.words);
+      if (this.shadow !== null) this.shadow.replace(this.words, grown);
       this.words = grown;
       this.bytes = new Uint8Array(grown.buffer);
     }

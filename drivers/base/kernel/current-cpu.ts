@@ -64,6 +64,10 @@ export class CurrentCpu implements Isa {
     return this.#current.high;
   }
 
+  poll32(address: number): number {
+    return this.#current.poll32(address);
+  }
+
   store8(address: number, value: number): void {
     this.#current.store8(address, value);
   }

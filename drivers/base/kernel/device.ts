@@ -1,4 +1,5 @@
 import type { CpuAddr, DmaAddr, PhysAddr } from '../types/address';
+import type { SoftwareObserver } from '../types/observer';
 import type { Barriers } from './barriers';
 import type { DmaAttrs, DmaDirection, Page } from './dma-mapping';
 import type { KernelIo } from './io';
@@ -38,6 +39,8 @@ export interface DriverServices {
   readonly io: KernelIo;
   readonly barriers: Barriers;
   readonly memory: LinearMap;
+  /** Told of each call of the DMA API; null: nobody watches, and no call costs anything. */
+  readonly observer: SoftwareObserver | null;
   /** Maps a window of registers (ioremap); null if there is no address space left. */
   ioremap(address: PhysAddr, size: number): CpuAddr | null;
   iounmap(address: CpuAddr): void;
@@ -69,6 +72,8 @@ export class Device {
   readonly registers: readonly Resource[];
   readonly irqs: readonly IrqResource[];
   readonly services: DriverServices;
+  /** Name of the driver that has it or is just probing it, null while none does. */
+  driver: string | null = null;
 
   constructor(fields: {
     readonly name: string;
@@ -94,6 +99,14 @@ export interface Driver<Bound> {
   /** The bound device, or a negative errno. */
   probe(dev: Device): Bound | number;
 }
+
+/** Lets a driver take a device (really_probe). What it makes of it, or a negative errno. */
+export const probeDevice = <Bound>(driver: Driver<Bound>, dev: Device): Bound | number => {
+  dev.driver = driver.name;
+  const bound = driver.probe(dev);
+  if (typeof bound === 'number') dev.driver = null;
+  return bound;
+};
 
 /** One way to do DMA (struct dma_map_ops): direct, through an IOMMU, bounced. */
 export interface DmaMapOps {

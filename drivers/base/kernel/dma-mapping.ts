@@ -1,4 +1,5 @@
 import type { DmaAddr } from '../types/address';
+import { extract, ilog2 } from '../types/bits';
 
 /** enum dma_data_direction. */
 export const DmaDirection = {
@@ -16,6 +17,10 @@ export type Page = number & { readonly [pageBrand]: true };
 /** Attributes of a mapping (DMA_ATTR_*): bits. */
 export const DmaAttr = { None: 0, SkipCpuSync: 1 << 5 } as const;
 export type DmaAttrs = number;
+
+/** True if the attributes have this one, a DmaAttr other than None. */
+export const hasDmaAttr = (attrs: DmaAttrs, attr: number): boolean =>
+  extract(attrs, ilog2(attr), 1) === 1;
 
 /** What a mapping that failed answers: all ones (DMA_MAPPING_ERROR), as a number. */
 export const DMA_MAPPING_ERROR = (2 ** 64) as DmaAddr;

@@ -7,6 +7,8 @@
 export const i32 = (array: Int32Array, index: number): number => array[index] as number;
 /** An element as a byte. */
 export const u8 = (array: Uint8Array, index: number): number => array[index] as number;
+/** An element as an unsigned 16-bit number. */
+export const u16 = (array: Uint16Array, index: number): number => array[index] as number;
 /** An element as a number. */
 export const f64 = (array: Float64Array, index: number): number => array[index] as number;
 

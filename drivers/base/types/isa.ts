@@ -149,6 +149,10 @@ export interface Isa {
   /** The low half is the answer, the high half is `high` until the next 64-bit load. */
   load64(address: number): number;
   readonly high: number;
+  /**
+   * As load32, of a word that the software waits for: it may see the old value late, not for ever.
+   */
+  poll32(address: number): number;
 
   store8(address: number, value: number): void;
   store16(address: number, value: number): void;

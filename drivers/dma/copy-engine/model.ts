@@ -72,7 +72,7 @@ export class CopyEngine extends Device {
 
   /** What was under way is given up. */
   restoreState(state: StateValue): void {
-    for (const timer of this.#running.values()) this.#ports.events.cancel(timer);
+    for (const timer of this.#running.values()) this.#ports.dma.abort(timer);
     this.#running.clear();
     this.#regs.restoreState(new StateReader(state, this.name).value('registers'));
     this.#ports.irq.restore(this.#irqLevel());
@@ -132,7 +132,7 @@ export class CopyEngine extends Device {
 
   #stop(channel: number): void {
     const timer = this.#running.get(channel);
-    if (timer !== undefined) this.#ports.events.cancel(timer);
+    if (timer !== undefined) this.#ports.dma.abort(timer);
     this.#running.delete(channel);
     this.#regs.CH(channel).STATUS.BUSY = 0;
   }

@@ -9,12 +9,13 @@ import { registerFile } from '../../base/hw/register-file';
 import type { RegisterFile } from '../../base/hw/register-file';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
 import { dmaAddr } from '../../base/types/address';
-import type { DmaAddr } from '../../base/types/address';
 import { u8 } from '../../base/types/arrays';
 import { join64 } from '../../base/types/bits';
 import { invariant } from '../../base/types/errors';
 import { StateReader } from '../../base/types/state';
 import type { StateValue } from '../../base/types/state';
+import { DescriptorRing } from './model/ring';
+import type { Transfer } from './model/ring';
 import { MAX_LENGTH, TEST_MASTER, patternByte } from './regs';
 
 const SETUP_NANOSECONDS = 100;
@@ -28,23 +29,17 @@ export interface TestMasterPorts {
   readonly onGuestError: GuestErrorSink;
 }
 
-/** What a command was given when it was written. */
-interface Transfer {
-  readonly address: DmaAddr;
-  readonly length: number;
-  readonly seed: number;
-}
-
 /**
  * The DMA master that the bench adds to a board: it writes a pattern to memory, or checks it, and
- * says when it is done by status and interrupt. Registers: regs.ts. One transfer at a time: a
- * command during one is ignored.
+ * says when it is done by status and interrupt. Registers and descriptors: regs.ts. One transfer
+ * at a time: a command during one is ignored, descriptors wait for its end.
  */
 export class TestMaster extends Device {
   readonly reset: ResetNode;
   readonly #regs: RegisterFile<typeof TEST_MASTER>;
   readonly #ports: TestMasterPorts;
   readonly #buffer = new Uint8Array(MAX_LENGTH);
+  readonly #ring: DescriptorRing;
   #running: Timer | null = null;
 
   constructor(ports: TestMasterPorts) {
@@ -62,6 +57,26 @@ export class TestMaster extends Device {
         IRQ_ENABLE: () => {
           this.#updateIrq();
         },
+        RING_ENTRIES: () => {
+          this.#ring.start();
+        },
+        RING_TAIL: (_written, previous) => {
+          this.#ring.promise(previous);
+        },
+        RING_POLLS: () => {
+          this.#ring.next();
+        },
+      },
+    });
+    this.#ring = new DescriptorRing({
+      name: ports.name,
+      dma: ports.dma,
+      events: ports.events,
+      regs: this.#regs,
+      onGuestError: ports.onGuestError,
+      move: (transfer, isWrite) => this.#move(transfer, isWrite),
+      finish: result => {
+        this.#finish(result);
       },
     });
     this.reset = new ResetNode(ports.name, {
@@ -78,14 +93,14 @@ export class TestMaster extends Device {
 
   /** BenchError while a transfer is under way: what its timer will do cannot be saved. */
   saveState(): StateValue {
-    invariant(this.#running === null, `${this.name}: a snapshot while a transfer is under way`);
+    const isIdle = this.#running === null && this.#ring.isIdle;
+    invariant(isIdle, `${this.name}: a snapshot while a transfer is under way`);
     return { registers: this.#regs.saveState() };
   }
 
   /** What was under way is given up. */
   restoreState(state: StateValue): void {
-    if (this.#running !== null) this.#ports.events.cancel(this.#running);
-    this.#running = null;
+    this.#cancel();
     this.#regs.restoreState(new StateReader(state, this.name).value('registers'));
     this.#ports.irq.restore(this.#irqLevel());
   }
@@ -127,6 +142,13 @@ export class TestMaster extends Device {
     );
   }
 
+  /** As a descriptor says. */
+  #move(transfer: Transfer, isWrite: boolean): TxResult {
+    this.#regs.MISMATCHES.value = 0;
+    if (transfer.length > MAX_LENGTH) return TxResult.Error;
+    return isWrite ? this.#write(transfer) : this.#check(transfer);
+  }
+
   #write({ address, length, seed }: Transfer): TxResult {
     for (let i = 0; i < length; i++) this.#buffer[i] = patternByte(seed, i);
     return this.#ports.dma.write(address, length, this.#buffer);
@@ -153,12 +175,19 @@ export class TestMaster extends Device {
     STATUS.DONE = 1;
     STATUS.RESULT = result;
     this.#updateIrq();
+    this.#ring.next();
   }
 
   #stop(): void {
-    if (this.#running !== null) this.#ports.events.cancel(this.#running);
-    this.#running = null;
+    this.#cancel();
+    this.#regs.RING_POLLS.COUNT = 0;
     this.#regs.STATUS.BUSY = 0;
+  }
+
+  #cancel(): void {
+    if (this.#running !== null) this.#ports.dma.abort(this.#running);
+    this.#running = null;
+    this.#ring.stop();
   }
 
   #updateIrq(): void {

@@ -71,8 +71,10 @@ const isNeeded = (call: Call, { core, outer, cpus }: Setting): boolean => {
   switch (call) {
     case 'clean':
     case 'invalidate before':
-    case 'dsb after maintenance':
       return isCached;
+    case 'dsb after maintenance':
+      // Before ARMv6 maintenance by address is complete at once.
+      return isCached && !['v4', 'v5'].includes(core.architecture);
     case 'invalidate after':
       return isCached && core.speculativeFill;
     case 'outer invalidate after':

@@ -2,7 +2,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { RandomAdversary } from '../../../arch/arm/adversary/random';
 import { CORES, coreNamed } from '../../../arch/arm/cores';
-import type { Cpu } from '../../../arch/arm/cpu';
+import type { ConcreteCpu as Cpu } from '../../../arch/arm/concrete/cpu';
 import { UnmodelledError } from '../../../drivers/base/types/errors';
 import { CacheOp, FaultKind, TlbOp, cacheOpName, faultName } from '../../../drivers/base/types/isa';
 import type { FaultRecord, SysReg } from '../../../drivers/base/types/isa';

@@ -10,6 +10,7 @@ export class HoldingAdversary implements Adversary {
   readonly tlbCapacity = 1 << 16;
   readonly delaysOuterWrites = true;
   readonly delaysStores = true;
+  readonly storesFollow = false;
   readonly extraWays = 1;
   holdsStores = false;
   holdsMaintenance = false;

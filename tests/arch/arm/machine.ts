@@ -1,16 +1,17 @@
 import type { Adversary } from '../../../arch/arm/adversary/adversary';
 import { LruAdversary } from '../../../arch/arm/adversary/lru';
-import { CoherentMemory } from '../../../arch/arm/cache/coherent-memory';
 import type { CacheGeometry } from '../../../arch/arm/cache/line-cache';
 import { Pl310 } from '../../../arch/arm/cache/pl310/model';
 import { PL310 } from '../../../arch/arm/cache/pl310/regs';
 import { CpuComplex } from '../../../arch/arm/complex';
 import { coreNamed } from '../../../arch/arm/cores';
+import { CheckedComplex } from '../../../arch/arm/checked/complex';
+import { NO_WRITER } from '../../../arch/arm/checked/translation-hooks';
+import type { Complex, ComplexParts } from '../../../arch/arm/complex-parts';
 import type { Cpu } from '../../../arch/arm/cpu';
 import type { CacheSpec, CoreProfile } from '../../../arch/arm/profile';
 import { ACTLR, SCTLR } from '../../../arch/arm/regs/sysreg';
 import { AddressSpace } from '../../../drivers/base/hw/address-space';
-import { UncachedMemory } from '../../../drivers/base/hw/dma-memory';
 import { DmaPort } from '../../../drivers/base/hw/dma-port';
 import type { DmaTiming } from '../../../drivers/base/hw/dma-port';
 import { EventQueue } from '../../../drivers/base/hw/event-queue';
@@ -43,19 +44,21 @@ export interface ArmMachineOptions {
   readonly tiny?: boolean;
   readonly adversary?: Adversary;
   readonly seed?: number;
+  /** Check mode: see Versions. */
+  readonly versions?: boolean;
   /** SCTLR is left as it is after reset: MMU and caches off. */
   readonly off?: boolean;
 }
 
 /** A machine without a kernel: CPUs, caches, RAM, perhaps a PL310, and a doorbell to ring. */
-export class ArmMachine {
+export class MachineOf<C extends Complex> {
   readonly profile: CoreProfile;
   readonly ram: Ram;
   readonly trace = new Trace();
   readonly events = new EventQueue();
-  readonly complex: CpuComplex;
-  readonly cpus: readonly Cpu[];
-  readonly cpu: Cpu;
+  readonly complex: C;
+  readonly cpus: C['cpus'];
+  readonly cpu: C['cpus'][number];
   readonly pl310: Pl310 | null;
   readonly tables: TableWriter;
   readonly guestErrors: string[] = [];
@@ -64,7 +67,7 @@ export class ArmMachine {
   readonly #io: IoBus;
   #devices: { readonly doorbell: number; readonly outer: number } | null = null;
 
-  constructor(options: ArmMachineOptions) {
+  constructor(options: ArmMachineOptions, make: (parts: ComplexParts) => C) {
     const { core, cpus = 1, outer = false, off = false } = options;
     this.profile = typeof core === 'string' ? coreNamed(core) : core;
     const block = new RamBlock('ram', DEVICES - RAM_BASE);
@@ -74,10 +77,12 @@ export class ArmMachine {
     );
     const root = MemoryRegion.container('system', 2 ** 48);
     this.#io = new IoBus(new AddressSpace('system', root));
-    this.complex = this.#makeComplex(options, cpus, outer);
+    this.complex = make(this.#parts(options, cpus, outer));
     this.pl310 = this.#makePl310(root);
     root.add(DEVICES, MemoryRegion.io('doorbell', 0x1000, this.#doorbell()));
-    this.tables = new TableWriter(this.ram, this.profile, RAM_BASE, cpus > 1);
+    this.tables = new TableWriter(this.ram, this.profile, RAM_BASE, cpus > 1, address => {
+      this.wroteTable(address);
+    });
     for (let number = 1; number < cpus; number++) this.complex.bringUp(number);
     this.cpus = this.complex.cpus;
     const [cpu] = this.cpus;
@@ -111,12 +116,7 @@ export class ArmMachine {
 
   /** A port of a device, snooping or not, with the physical addresses on its bus. */
   port(coherent: boolean, timing: DmaTiming = 'latest'): DmaPort {
-    const observe = (word: number): void => {
-      this.complex.deviceEvent(word);
-    };
-    const memory = coherent
-      ? new CoherentMemory(this.ram, this.#io, observe, this.complex.domain)
-      : new UncachedMemory(this.ram, this.#io, observe);
+    const memory = this.complex.masterMemory('device', this.#io, coherent);
     const { events, trace } = this;
     return new DmaPort({
       name: 'device',
@@ -138,15 +138,19 @@ export class ArmMachine {
     this.ram.writeWord(this.ram.wordOf(address), value);
   }
 
-  #makeComplex(options: ArmMachineOptions, cpus: number, outer: boolean): CpuComplex {
-    const { tiny = false, adversary = new LruAdversary(), seed = 1 } = options;
+  /** A word of the tables was written, by no CPU. */
+  protected wroteTable(address: number): void {
+    invariant(address >= RAM_BASE, 'tables are in RAM');
+  }
+
+  #parts({ tiny = false }: ArmMachineOptions, cpus: number, outer: boolean): ComplexParts {
     const { profile, ram, trace, events } = this;
     const geometry = (spec: CacheSpec | null, sets: number): CacheGeometry | null => {
       if (spec === null) return null;
       const { ways, line, size } = spec;
       return { ways, line, size: tiny && !isColoured(profile) ? ways * line * sets : size };
     };
-    return new CpuComplex({
+    return {
       cpus: Array.from({ length: cpus }, (_, number) => ({
         profile,
         mpidr: number,
@@ -157,8 +161,6 @@ export class ArmMachine {
         l2: geometry(profile.l2, 8),
       })),
       outer: outer ? { size: 8 * 16 * 1024, ways: 8, line: 32 } : null,
-      adversary,
-      random: new Random(seed),
       ram,
       io: this.#io,
       trace,
@@ -176,7 +178,7 @@ export class ArmMachine {
           return true;
         },
       },
-    });
+    };
   }
 
   #makePl310(root: MemoryRegion): Pl310 | null {
@@ -233,3 +235,23 @@ export class ArmMachine {
 
 /** A cache whose index takes bits above the page keeps its size: that is what makes it so. */
 const isColoured = ({ l1d }: CoreProfile): boolean => l1d?.indexing === 'vipt';
+
+/** The concrete machine. */
+export class ArmMachine extends MachineOf<CpuComplex> {
+  constructor(options: ArmMachineOptions) {
+    const { adversary = new LruAdversary(), seed = 1, versions = false } = options;
+    const random = new Random(seed);
+    super(options, parts => new CpuComplex({ ...parts, adversary, versions, random }));
+  }
+}
+
+/** The checked machine: what is said of an adversary, of versions and of a seed is not for it. */
+export class CheckedArmMachine extends MachineOf<CheckedComplex> {
+  constructor(options: ArmMachineOptions) {
+    super(options, parts => new CheckedComplex(parts));
+  }
+
+  protected override wroteTable(address: number): void {
+    this.complex.checker.translations?.tableStored(NO_WRITER, address);
+  }
+}

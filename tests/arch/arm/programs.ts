@@ -4,7 +4,8 @@ import type { DmaPort } from '../../../drivers/base/hw/dma-port';
 import { dmaAddr } from '../../../drivers/base/types/address';
 import { CacheOp, FaultKind, TlbOp } from '../../../drivers/base/types/isa';
 import type { Random } from '../../../drivers/base/types/random';
-import type { ArmMachine } from './machine';
+import type { Complex } from '../../../arch/arm/complex-parts';
+import type { MachineOf } from './machine';
 import type { Memory } from './tables';
 
 /**
@@ -83,7 +84,7 @@ const memoriesOf = ({ tables, l1d }: CoreProfile): readonly Memory[] => {
 export class ProgramRun {
   /** The first difference between the machine and flat memory; null while there is none. */
   difference: string | null = null;
-  readonly #machine: ArmMachine;
+  readonly #machine: MachineOf<Complex>;
   readonly #without: Call | 'none';
   readonly #pages: readonly Page[];
   readonly #plain: DmaPort;
@@ -91,7 +92,7 @@ export class ProgramRun {
   readonly #line: number;
   #step = 0;
 
-  constructor(machine: ArmMachine, without: Call | 'none' = 'none') {
+  constructor(machine: MachineOf<Complex>, without: Call | 'none' = 'none') {
     this.#machine = machine;
     this.#without = without;
     this.#line = machine.profile.l1d?.line ?? 32;
@@ -107,12 +108,15 @@ export class ProgramRun {
     }));
   }
 
-  /** Runs the steps, then reads every byte by CPU and device. The first difference or null. */
-  run(ops: readonly Op[]): string | null {
+  /**
+   * Runs the steps, then reads every byte by CPU and device. The first difference or null; `end`:
+   * what comes after the first is run all the same.
+   */
+  run(ops: readonly Op[], until: 'first difference' | 'end' = 'first difference'): string | null {
     for (const op of ops) {
       this.#one(op);
       this.#step++;
-      if (this.difference !== null) return this.difference;
+      if (this.difference !== null && until === 'first difference') return this.difference;
     }
     for (const page of this.#pages) {
       this.#finish(page);

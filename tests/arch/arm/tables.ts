@@ -43,12 +43,21 @@ export class TableWriter {
   readonly #core: CoreProfile;
   readonly #base: number;
   readonly #shared: boolean;
+  readonly #onWrite: (address: number) => void;
 
-  constructor(ram: Ram, core: CoreProfile, base: number, shared: boolean) {
+  /** `onWrite` is told of each word that was written. */
+  constructor(
+    ram: Ram,
+    core: CoreProfile,
+    base: number,
+    shared: boolean,
+    onWrite: (address: number) => void = () => undefined,
+  ) {
     this.#ram = ram;
     this.#core = core;
     this.#base = base;
     this.#shared = shared;
+    this.#onWrite = onWrite;
   }
 
   map(va: number, pa: number, memory: Memory): void {
@@ -79,6 +88,7 @@ export class TableWriter {
 
   #write(address: number, value: number): void {
     this.#ram.writeWord(this.#ram.wordOf(address), value);
+    this.#onWrite(address);
   }
 }
 

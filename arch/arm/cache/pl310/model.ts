@@ -10,18 +10,16 @@ import { hex } from '../../../../drivers/base/types/address';
 import { UnmodelledError, invariant } from '../../../../drivers/base/types/errors';
 import { StateReader } from '../../../../drivers/base/types/state';
 import type { StateValue } from '../../../../drivers/base/types/state';
-import { NONE } from '../line-cache';
 import type { CacheGeometry } from '../line-cache';
-import type { OuterCache } from '../outer-cache';
+import type { LineMaintenance, OuterLevel } from '../outer-level';
 import { PA_LINE_MASK, PL310 } from './regs';
 
 /** A way operation in the background takes this long. */
 const WAY_NANOSECONDS = 2000;
 
-type Maintenance = 'invalidate' | 'clean' | 'clean-invalidate';
 type WayRegister = 'INV_WAY' | 'CLEAN_WAY' | 'CLEAN_INV_WAY';
 
-const WAY_REGISTERS: Readonly<Record<Maintenance, WayRegister>> = {
+const WAY_REGISTERS: Readonly<Record<LineMaintenance, WayRegister>> = {
   invalidate: 'INV_WAY',
   clean: 'CLEAN_WAY',
   'clean-invalidate': 'CLEAN_INV_WAY',
@@ -59,14 +57,14 @@ const typeOf = (aux: number): number => {
 export class Pl310 extends Device {
   readonly reset: ResetNode;
   readonly registers: RegisterFile<typeof PL310>;
-  readonly #cache: OuterCache;
+  readonly #cache: OuterLevel;
   readonly #ram: Ram;
   readonly #events: EventQueue;
-  readonly #timers = new Map<Maintenance, Timer>();
+  readonly #timers = new Map<LineMaintenance, Timer>();
 
   constructor(ports: {
     readonly name: string;
-    readonly cache: OuterCache;
+    readonly cache: OuterLevel;
     readonly ram: Ram;
     readonly events: EventQueue;
     readonly onGuestError: GuestErrorSink;
@@ -75,7 +73,7 @@ export class Pl310 extends Device {
     this.#cache = ports.cache;
     this.#ram = ports.ram;
     this.#events = ports.events;
-    const aux = auxOf(ports.cache.lines.geometry);
+    const aux = auxOf(ports.cache.geometry);
     this.registers = registerFile(PL310, {
       onGuestError: ports.onGuestError,
       resets: { AUX_CTRL: aux, CACHE_TYPE: typeOf(aux) },
@@ -157,17 +155,10 @@ export class Pl310 extends Device {
     }
   }
 
-  #line(operation: Maintenance, address: number): void {
+  #line(operation: LineMaintenance, address: number): void {
     this.#checkIdle('maintenance by line');
     const word = this.#ram.wordOf((address & PA_LINE_MASK) >>> 0);
-    const slot = word < 0 ? NONE : this.#cache.find(word);
-    // What a clean writes waits in the buffer like any write: a cache sync completes it.
-    if (slot !== NONE) this.#maintain(operation, slot);
-  }
-
-  #maintain(operation: Maintenance, slot: number): void {
-    if (operation !== 'invalidate') this.#cache.clean(slot);
-    if (operation !== 'clean') this.#cache.lines.drop(slot);
+    if (word >= 0) this.#cache.maintainLine(operation, word);
   }
 
   /** Not modelled: maintenance while a way operation runs in the background. Linux waits for it. */
@@ -178,22 +169,14 @@ export class Pl310 extends Device {
     }
   }
 
-  #startWays(operation: Maintenance, ways: number): void {
+  #startWays(operation: LineMaintenance, ways: number): void {
     this.#checkIdle(`${operation} by way`);
     const finish = (): void => {
-      this.#ways(operation, ways);
+      this.#cache.maintainWays(operation, ways);
       this.registers[WAY_REGISTERS[operation]].value = 0;
     };
     const timer = this.#events.after(WAY_NANOSECONDS, `${this.name} ${operation} by way`, finish);
     this.#timers.set(operation, timer);
-  }
-
-  #ways(operation: Maintenance, mask: number): void {
-    const { lines } = this.#cache;
-    for (const slot of lines.occupied()) {
-      const way = (slot % lines.ways) % lines.geometry.ways;
-      if (((mask >>> way) & 1) === 1) this.#maintain(operation, slot);
-    }
   }
 
   #cancelWays(): void {

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { ScriptAdversary, parseScript } from '../../../../arch/arm/adversary/script';
+import { parseScript } from '../../../../arch/arm/adversary/script';
+import { ScriptAdversary } from '../../../../arch/arm/adversary/scripted';
 import { LineCache } from '../../../../arch/arm/cache/line-cache';
 import { OuterCache } from '../../../../arch/arm/cache/outer-cache';
 import { Pl310 } from '../../../../arch/arm/cache/pl310/model';

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { ScriptAdversary, parseScript } from '../../../../arch/arm/adversary/script';
+import { parseScript } from '../../../../arch/arm/adversary/script';
+import { ScriptAdversary } from '../../../../arch/arm/adversary/scripted';
 import { ArmMachine } from '../machine';
 
 const scripted = (core: string, line: number): ArmMachine => {

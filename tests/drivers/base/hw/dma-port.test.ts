@@ -168,3 +168,16 @@ test('transactions and bytes are counted, saved and restored', t => {
     { instanceOf: InputError, message: /snapshot of port\.bytes/ },
   );
 });
+
+test('a poll reads what a read would, and a port that is strapped reads elsewhere', t => {
+  const bench = new DmaBench();
+  const other = new DmaBench();
+  const port = bench.port();
+  port.write(dmaAddr(RAM_BASE), 4, Uint8Array.of(1, 2, 3, 4));
+  const into = new Uint8Array(4);
+  t.is(port.poll(dmaAddr(RAM_BASE), 4, into), TxResult.Ok);
+  t.deepEqual([...into], [1, 2, 3, 4]);
+  port.strap(other.memory);
+  port.poll(dmaAddr(RAM_BASE), 4, into);
+  t.deepEqual([...into], [0, 0, 0, 0]);
+});

@@ -1,0 +1,168 @@
+import { InputError } from '../../../drivers/base/types/errors';
+import { StateReader } from '../../../drivers/base/types/state';
+import type { StateValue } from '../../../drivers/base/types/state';
+import { NEVER } from '../../../drivers/base/hw/pulse';
+import { expectName } from '../../../drivers/base/hw/state-arrays';
+import { OF_LINE } from '../concrete/whims';
+import type { Whims } from '../concrete/whims';
+import type { Adversary, AdversaryMachine } from './adversary';
+import { isChoice } from './script';
+import type { Script, ScriptStep } from './script';
+
+/** Something to be done before an event, after the steps that the script has there. */
+interface Question {
+  readonly event: number;
+  ask(): void;
+}
+
+/** Exactly the steps of a script, and nothing else spontaneous: no line leaves for want of room. */
+export class ScriptAdversary implements Adversary {
+  readonly name = 'script';
+  readonly isQuiet = false;
+  readonly tlbCapacity = 1 << 16;
+  readonly delaysStores = true;
+  readonly storesFollow = true;
+  readonly extraWays = 64;
+  readonly delaysOuterWrites: boolean;
+
+  readonly #script: Script;
+  /** All but the choices that are made when the machine asks. */
+  readonly #steps: readonly ScriptStep[];
+  /** By event. */
+  readonly #holds: ReadonlyMap<number, readonly ScriptStep[]>;
+  readonly #writeBacks: readonly ScriptStep[];
+  /** The event at which a write-back-first was made use of. */
+  readonly #usedAt = new Map<ScriptStep, number>();
+  readonly #questions: Question[] = [];
+  #next = 0;
+  #machine: AdversaryMachine | null = null;
+
+  constructor(script: Script) {
+    const { steps } = script;
+    this.#script = script;
+    this.#steps = steps.filter(({ step }) => step !== 'hold' && step !== 'write-back-first');
+    const holds = steps.filter(({ step }) => step === 'hold');
+    this.#holds = new Map(
+      holds.map(({ event }) => [event, holds.filter(hold => hold.event === event)]),
+    );
+    this.#writeBacks = steps.filter(({ step }) => step === 'write-back-first');
+    const holdsOuter = steps.filter(({ step }) => step === 'hold-outer');
+    this.delaysOuterWrites =
+      holdsOuter.some(({ line }) => line === null) ||
+      (holdsOuter.length === 0 && steps.some(({ step }) => step === 'drain-outer'));
+  }
+
+  start(machine: AdversaryMachine): number {
+    this.#machine = machine;
+    return this.#untilNext(0);
+  }
+
+  /**
+   * Before the machine starts: has something done before an event, after the steps that the script
+   * has there. What event N brought about is to be seen before event N + 1.
+   */
+  before(event: number, ask: () => void): void {
+    this.#questions.push({ event, ask });
+    this.#questions.sort((a, b) => a.event - b.event);
+  }
+
+  delaysStore(_cached: boolean, word: number): boolean {
+    return this.#isHeld(word);
+  }
+
+  delaysMaintenance(word: number): boolean {
+    return this.#isHeld(word);
+  }
+
+  writesBackOnInvalidate(word: number): boolean {
+    const now = this.#machine?.pulse.now ?? 0;
+    const chosen = this.#writeBacks.find(
+      step =>
+        step.event <= now &&
+        (this.#usedAt.get(step) ?? now) === now &&
+        step.line !== null &&
+        this.#isOnLine(word, step.line, step.cpu),
+    );
+    if (chosen === undefined) return false;
+    // Both levels of a line are asked about, at one event.
+    this.#usedAt.set(chosen, now);
+    this.#script.noteTaken(chosen);
+    return true;
+  }
+
+  whim(): number {
+    const machine = this.#machine;
+    if (machine === null) return NEVER;
+    // The event under way has been counted and not yet happened.
+    const { now } = machine.pulse;
+    for (;;) {
+      const step = this.#steps[this.#next];
+      if (step === undefined || step.event > now) break;
+      this.#next++;
+      this.#take(step, machine.whims);
+    }
+    while ((this.#questions[0]?.event ?? NEVER) <= now) this.#questions.shift()?.ask();
+    return this.#untilNext(now);
+  }
+
+  attend(countdown: number): number {
+    return countdown;
+  }
+
+  saveState(): StateValue {
+    return { name: this.name, next: this.#next };
+  }
+
+  restoreState(state: StateValue): void {
+    const reader = new StateReader(state, 'the adversary');
+    expectName(reader.value('name'), 'the adversary', this.name);
+    this.#next = reader.number('next');
+  }
+
+  /** Asked only where there is something to hold: on the line of a word, or on none (-1). */
+  #isHeld(word: number): boolean {
+    const holds = this.#holds.get(this.#machine?.pulse.now ?? 0) ?? [];
+    const meant = holds.filter(({ line, cpu }) => line === null || this.#isOnLine(word, line, cpu));
+    for (const hold of meant) this.#script.noteTaken(hold);
+    return meant.length > 0;
+  }
+
+  #isOnLine(word: number, line: number, cpu: number): boolean {
+    const whims = this.#machine?.whims[cpu];
+    if (whims === undefined || word < 0) return false;
+    return whims.areOfOneLine(word, whims.wordOf(line));
+  }
+
+  /** Events that pass before the next step's, or question's, own event is due. */
+  #untilNext(now: number): number {
+    const step = this.#steps[this.#next]?.event ?? NEVER;
+    const question = this.#questions[0]?.event ?? NEVER;
+    return Math.max(0, Math.min(step, question) - 1 - now);
+  }
+
+  #take(scripted: ScriptStep, all: readonly Whims[]): void {
+    const { step, cpu, place, optional } = scripted;
+    const whims = all[cpu];
+    if (whims === undefined) {
+      throw new InputError({ place, property: 'cpu', expected: 'a CPU', found: `${cpu}` });
+    }
+    if (takes(whims, scripted)) {
+      this.#script.noteTaken(scripted);
+      return;
+    }
+    if (optional) return;
+    const found = `${step} at event ${this.#machine?.pulse.now ?? 0}, which it does not permit`;
+    throw new InputError({ place, expected: 'a step that the machine permits there', found });
+  }
+}
+
+/** Takes a step; false if the machine refuses it. */
+const takes = (whims: Whims, { step, line, n }: ScriptStep): boolean => {
+  if (isChoice(step)) {
+    // Without a line all writes are held from the start.
+    return line === null || whims.holdOuter(whims.wordOf(line));
+  }
+  if (line === null) return whims.take(step, 0, n ?? 0);
+  const word = whims.wordOf(line);
+  return word >= 0 && whims.take(step, word, n ?? OF_LINE);
+};

@@ -1,0 +1,232 @@
+import { i32 } from '../../../drivers/base/types/arrays';
+import { PAGE_SIZE } from '../../../drivers/base/types/bits';
+import { UnmodelledError } from '../../../drivers/base/types/errors';
+import type { CacheOp } from '../../../drivers/base/types/isa';
+import type { BarrierKind, TlbOp } from '../../../drivers/base/types/isa';
+import type { AccessKind } from '../../../drivers/base/types/observer';
+import { PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
+import { BarrierCode, TraceKind, ofCpu } from '../../../drivers/base/hw/trace';
+import type { Trace } from '../../../drivers/base/hw/trace';
+import type { Stateful, StateValue } from '../../../drivers/base/types/state';
+import type { LineStates } from '../coherence/line-states';
+import { MAY_STALE, STUCK, WATCHED } from '../coherence/verdicts';
+import type { MemoryModel } from '../memory-model';
+import { FAST_READ, FAST_WRITE, IS_CACHED, IS_RAM } from '../micro-tlb';
+import { READ, WRITE, isNormal } from '../mmu/attributes';
+import type { Cacheability } from '../mmu/attributes';
+import type { Accesses } from './accesses';
+import { byteCount, firstByte, highMask, lowMask } from './byte-masks';
+import { CheckedMaintenance } from './maintenance';
+import type { MaintenanceParts } from './maintenance';
+import type { Polls } from './polls';
+
+export interface CheckedParts extends MaintenanceParts {
+  readonly trace: Trace;
+  readonly accesses: Accesses;
+  readonly polls: Polls;
+  /** Other CPUs' TLBs, for broadcast maintenance; this CPU's own first. */
+  readonly invalidateTlbs: (op: TlbOp, operand: number, asid: number) => void;
+}
+
+/**
+ * RAM as one CPU of a checked machine reaches it: the latest bytes, always; what they might have
+ * been is for the states of their line to say. A slot of the micro-TLB carries what the fast path
+ * needs: `tag` is the page in RAM's pool with the flags, `index` the access of LineStates.
+ */
+export class CheckedMemory implements MemoryModel, Stateful {
+  high = 0;
+  /** The next load is a poll. */
+  isPoll = false;
+  readonly #parts: CheckedParts;
+  readonly #lines: LineStates;
+  readonly #maintenance: CheckedMaintenance;
+
+  constructor(parts: CheckedParts) {
+    this.#parts = parts;
+    this.#lines = parts.checker.lines;
+    this.#maintenance = new CheckedMaintenance(parts);
+  }
+
+  /** A page of RAM has been put into a slot of the micro-TLB. */
+  fill(slot: number, frame: number, va: number): void {
+    const { micro, ram, checker, accesses, aliases } = this.#parts;
+    checker.touch(frame);
+    const attributes = i32(micro.attributes, slot);
+    const cached = accesses.isCached(attributes);
+    const alias = cached ? aliases.of(frame, va / PAGE_SIZE) : 0;
+    if (cached) this.#maintenance.noteCached(frame);
+    micro.index[slot] = accesses.ofPage(attributes, alias);
+    // While the outer cache is off, each access takes the slow path, which knows of that.
+    const isFast = !checker.isOuterOff;
+    const read = isFast && (attributes & READ) !== 0 ? FAST_READ : 0;
+    const write = isFast && isNormal(attributes) && (attributes & WRITE) !== 0 ? FAST_WRITE : 0;
+    micro.tag[slot] = i32(ram.frameBase, frame) | IS_RAM | (cached ? IS_CACHED : 0) | read | write;
+  }
+
+  loadWord(slot: number, word: number, mask: number): number {
+    const { micro, ram, polls, checker } = this.#parts;
+    const home = i32(micro.home, slot) + word;
+    const { isPoll } = this;
+    this.isPoll = false;
+    const verdict = this.#load(slot, home, mask, isPoll);
+    const value = ram.readWord(home);
+    if (!isPoll) {
+      if (verdict !== 0) this.#told(verdict, 'load', home, mask);
+      return value;
+    }
+    const line = checker.lineOf(home);
+    const before = (verdict & STUCK) === 0 ? undefined : checker.overwritten.of(home);
+    if (before !== undefined) polls.expect(home, before);
+    const isStuck = (verdict & STUCK) !== 0 && polls.isStuckForGood(home, line);
+    const told = isStuck ? verdict : verdict & WATCHED;
+    if (told !== 0) this.#told(told, 'poll', home, mask);
+    const answer = polls.answer(home, value, (verdict & MAY_STALE) !== 0 && !isStuck);
+    if (answer === value && (verdict & MAY_STALE) !== 0) {
+      const offset = this.#offset(home, mask);
+      const size = byteCount(mask);
+      const access = i32(micro.index, slot);
+      const { number } = this.#parts;
+      this.#lines.see(line, lowMask(offset, size), highMask(offset, size), access, number);
+    }
+    return answer;
+  }
+
+  storeWord(slot: number, word: number, value: number, mask: number): void {
+    const { micro, ram } = this.#parts;
+    const home = i32(micro.home, slot) + word;
+    const verdict = this.#store(slot, home, firstByte(mask), byteCount(mask));
+    ram.mergeWord(home, value, mask);
+    if (verdict !== 0) this.#told(verdict, 'store', home, mask);
+  }
+
+  loadPair(slot: number, word: number): number {
+    this.high = this.loadWord(slot, word + 1, -1);
+    return this.loadWord(slot, word, -1);
+  }
+
+  storePair(slot: number, word: number, low: number, high: number): void {
+    const { micro, ram } = this.#parts;
+    const home = i32(micro.home, slot) + word;
+    // One store: what only half of it would lose, the other half writes.
+    const isOfOneLine = this.#offset(home, -1) + 8 <= this.#parts.checker.lineBytes;
+    const verdict = isOfOneLine
+      ? this.#store(slot, home, 0, 8)
+      : this.#store(slot, home, 0, 4) | this.#store(slot, home + 1, 0, 4);
+    ram.writeWord(home, low);
+    ram.writeWord(home + 1, high);
+    // One store, told once: an entry of a table that is half written is seen by nobody.
+    if (verdict !== 0) this.told(verdict, 'store', home, 0, 8);
+  }
+
+  /** What the fast path found of an access of `size` bytes at byte `offset` of a word. */
+  told(verdict: number, access: AccessKind, home: number, offset: number, size: number): void {
+    this.#parts.checker.told(verdict, this.#parts.number, access, home, offset, size);
+  }
+
+  beforeDeviceStore(): void {
+    this.#lines.barriers.deviceStore(this.#parts.number);
+  }
+
+  dmb(kind: BarrierKind): void {
+    const { number } = this.#parts;
+    this.#fold(TraceKind.Barrier, BarrierCode.Dmb, 0);
+    if (kind !== 'ld') this.#lines.barriers.orderStores(number);
+    if (kind !== 'st') this.#lines.barriers.orderLoads(number);
+  }
+
+  dsb(): void {
+    const { number, checker } = this.#parts;
+    this.#fold(TraceKind.Barrier, BarrierCode.Dsb, 0);
+    this.#maintenance.complete();
+    this.#lines.barriers.dsb(number);
+    checker.translations?.synchronised(number);
+  }
+
+  maintainLine(op: CacheOp, va: number, slot: number): void {
+    this.#fold(TraceKind.Maintenance, op, va | 0);
+    this.#maintenance.line(op, va, slot);
+  }
+
+  maintainSetWay(op: CacheOp, operand: number): void {
+    this.#fold(TraceKind.Maintenance, op, operand);
+    this.#maintenance.setWay(op, operand);
+  }
+
+  maintainAll(op: CacheOp): void {
+    this.#fold(TraceKind.Maintenance, op, 0);
+    this.#maintenance.all(op);
+  }
+
+  tlbMaintenance(op: TlbOp, operand: number, asid: number): void {
+    const { trace, number, checker, invalidateTlbs } = this.#parts;
+    trace.foldAddress(ofCpu(TraceKind.Tlb, number), operand, op | (asid << 8));
+    invalidateTlbs(op, operand, asid);
+    checker.translations?.tlbMaintained(number, op, operand, asid);
+  }
+
+  readTableWord(word: number, inner: Cacheability, outer: Cacheability): number {
+    const { checker, accesses, ram, number } = this.#parts;
+    checker.touch(word >>> PAGE_WORDS_SHIFT);
+    const line = checker.lineOf(word);
+    checker.beforeOuter(line);
+    const offset = this.#offset(word, -1);
+    const access = accesses.ofWalk(inner, outer);
+    const verdict = this.#lines.walk(line, lowMask(offset, 4), highMask(offset, 4), access);
+    if (verdict !== 0) {
+      const by = { kind: 'walker', cpu: number } as const;
+      checker.verdict(verdict, by, 'table walk', ram.addressOf(word), 4);
+    }
+    return ram.readWord(word);
+  }
+
+  saveState(): StateValue {
+    throw new UnmodelledError('snapshot', 'of a checked machine: run it again instead');
+  }
+
+  restoreState(): void {
+    throw new UnmodelledError('snapshot', 'on a checked machine: run it again instead');
+  }
+
+  #load(slot: number, home: number, mask: number, isPoll: boolean): number {
+    const { checker, micro, number } = this.#parts;
+    const line = checker.lineOf(home);
+    checker.beforeOuter(line);
+    const offset = this.#offset(home, mask);
+    const size = byteCount(mask);
+    const access = i32(micro.index, slot);
+    const low = lowMask(offset, size);
+    const high = highMask(offset, size);
+    return isPoll
+      ? this.#lines.poll(line, low, high, access, number)
+      : this.#lines.load(line, low, high, access, number);
+  }
+
+  /** `size` bytes of one line, from byte `first` of a word on. */
+  #store(slot: number, home: number, first: number, size: number): number {
+    const { checker, micro, number } = this.#parts;
+    const line = checker.lineOf(home);
+    checker.beforeOuter(line);
+    const offset = (home * 4 + first) & (checker.lineBytes - 1);
+    const access = i32(micro.index, slot);
+    const isDevice = !isNormal(i32(micro.attributes, slot));
+    // A store to Device memory goes after those of earlier epochs, and does not wait itself.
+    if (isDevice) this.#lines.barriers.deviceStore(number);
+    const low = lowMask(offset, size);
+    const verdict = this.#lines.store(line, low, highMask(offset, size), access, number);
+    if (isDevice) this.#lines.drain(line);
+    return verdict;
+  }
+
+  #told(verdict: number, access: AccessKind, home: number, mask: number): void {
+    this.told(verdict, access, home, firstByte(mask), byteCount(mask));
+  }
+
+  /** Of the first byte of a mask, in its line. */
+  #offset(home: number, mask: number): number {
+    return (home * 4 + firstByte(mask)) & (this.#parts.checker.lineBytes - 1);
+  }
+
+  #fold(kind: number, a: number, b: number): void {
+    this.#parts.trace.fold(ofCpu(kind, this.#parts.number), a, b);
+  }
+}

@@ -1,0 +1,52 @@
+import type { DmaMemory } from '../../drivers/base/hw/dma-memory';
+import type { IoBus } from '../../drivers/base/hw/io-bus';
+import type { Pulse } from '../../drivers/base/hw/pulse';
+import type { Ram } from '../../drivers/base/hw/ram';
+import type { Trace } from '../../drivers/base/hw/trace';
+import type { Stateful } from '../../drivers/base/types/state';
+import type { CacheGeometry } from './cache/line-cache';
+import type { OuterLevel } from './cache/outer-level';
+import type { Step } from './concrete/whims';
+import type { Cpu, CpuTime } from './cpu';
+import type { CpuBus } from './front';
+import type { CoreProfile } from './profile';
+
+/** One CPU of a machine, as its description resolved it. */
+export interface CpuConfig {
+  readonly profile: CoreProfile;
+  readonly mpidr: number;
+  readonly l1d: CacheGeometry | null;
+  readonly l1i: CacheGeometry | null;
+  /** CPUs with the same cluster number share a second level. */
+  readonly cluster: number;
+  readonly l2: CacheGeometry | null;
+}
+
+/** What every complex of CPUs is made from. */
+export interface ComplexParts {
+  readonly cpus: readonly CpuConfig[];
+  /** PL310 and its like: geometry of the cache outside all clusters. */
+  readonly outer: CacheGeometry | null;
+  readonly ram: Ram;
+  readonly io: CpuBus;
+  readonly trace: Trace;
+  readonly time: CpuTime;
+}
+
+/**
+ * All CPUs of a machine and what lies between them and RAM, as the rest of the machine uses them:
+ * the concrete one with its caches, or the checked one, which needs none.
+ */
+export interface Complex extends Stateful {
+  readonly cpus: readonly Cpu[];
+  readonly outer: OuterLevel | null;
+  readonly pulse: Pulse;
+  /** How many CPUs are online: 0 up to this number. */
+  readonly online: number;
+  /** Lets a CPU into the domain. They come up in order. */
+  bringUp(number: number): Cpu;
+  /** Memory as a master reaches it: through a port that snoops the caches, or past them. */
+  masterMemory(name: string, io: IoBus, snoops: boolean): DmaMemory;
+  /** How often any CPU took a step that nobody asked for. */
+  unasked(step: Step): number;
+}

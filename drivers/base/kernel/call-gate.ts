@@ -1,0 +1,58 @@
+import { DmaAttr, hasDmaAttr } from './dma-mapping';
+import type { DmaAttrs } from './dma-mapping';
+import type { DmaMapOps } from './device';
+
+/** Which of the kernel's own interfaces a call is of. */
+export type CallLayer = 'dma' | 'barrier' | 'cache' | 'outer cache' | 'tlb';
+
+/** Asked before each call of these interfaces: whoever answers no leaves the call out. */
+export interface CallGate {
+  isCarriedOut(layer: CallLayer, name: string): boolean;
+}
+
+/** The same functions, each behind the gate; without one, the functions as they are. */
+export const gated = <Fns extends object>(
+  gate: CallGate | null,
+  layer: CallLayer,
+  fns: Fns,
+): Fns => {
+  if (gate === null) return fns;
+  return new Proxy(fns, {
+    get: (target, name): unknown => {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown =>
+        gate.isCarriedOut(layer, String(name)) ? Reflect.apply(member, target, args) : undefined;
+    },
+  });
+};
+
+/**
+ * Streaming DMA behind the gate. What is left out of a call is its maintenance: the mapping itself
+ * is made and ended as ever.
+ */
+export const gatedDma = (gate: CallGate | null, ops: DmaMapOps): DmaMapOps => {
+  if (gate === null) return ops;
+  const maintained = (name: string, attrs: DmaAttrs): DmaAttrs =>
+    gate.isCarriedOut('dma', name) || hasDmaAttr(attrs, DmaAttr.SkipCpuSync)
+      ? attrs
+      : attrs + DmaAttr.SkipCpuSync;
+  return {
+    ...ops,
+    mapPage: (dev, page, offset, size, direction, attrs) =>
+      ops.mapPage(dev, page, offset, size, direction, maintained('map', attrs)),
+    unmapPage: (dev, address, size, direction, attrs) => {
+      ops.unmapPage(dev, address, size, direction, maintained('unmap', attrs));
+    },
+    syncSingleForCpu: (dev, address, size, direction) => {
+      if (gate.isCarriedOut('dma', 'sync for the CPU')) {
+        ops.syncSingleForCpu(dev, address, size, direction);
+      }
+    },
+    syncSingleForDevice: (dev, address, size, direction) => {
+      if (gate.isCarriedOut('dma', 'sync for the device')) {
+        ops.syncSingleForDevice(dev, address, size, direction);
+      }
+    },
+  };
+};

@@ -1,0 +1,249 @@
+import { hex } from '../drivers/base/types/address';
+import { PAGE_SIZE, alignDown } from '../drivers/base/types/bits';
+import { callSite } from '../drivers/base/types/call-site';
+import type { CallSite } from '../drivers/base/types/call-site';
+import type { ByteRange } from '../drivers/base/types/finding';
+import type {
+  AccessKind,
+  DmaCall,
+  DmaOperation,
+  DmaRange,
+  DmaRequest,
+  HardwareObserver,
+  MemoryWatch,
+  Mismatch,
+  RefusedMemory,
+  SoftwareObserver,
+  StaleTranslation,
+  Verdict,
+} from '../drivers/base/types/observer';
+import { DMA_MAPPING_ERROR } from '../drivers/base/kernel/dma-mapping';
+import { DmaDebug } from '../mm/dma-debug';
+import type { DebugAreas, DmaDebugMessage } from '../mm/dma-debug';
+import { bufferOf } from '../mm/mappings';
+import { Ownership } from '../mm/ownership';
+import { FindingLog } from './finding-log';
+import { ruleOf } from './verdict-rules';
+
+/** What an observation is told once of the machine that it watches. */
+export interface ObservedMachine {
+  readonly watch: MemoryWatch;
+  /** The number of the event under way. */
+  readonly now: () => number;
+  readonly lineBytes: number;
+  /** What a buffer held is gone when it is given to a device that writes it (arm, not arm64). */
+  readonly dropsAtMap: boolean;
+  readonly areas: DebugAreas;
+  /** Whether the port of a master snoops the caches, whatever the tree says; null: no such. */
+  readonly snoops: (device: string) => boolean | null;
+}
+
+/**
+ * Everybody who watches a machine under `all`, joined: what hardware and software tell goes to the
+ * ownership of buffers and to dma-debug; verdicts become findings with the places in the driver.
+ */
+export class Observation implements HardwareObserver, SoftwareObserver {
+  readonly findings = new FindingLog();
+  readonly dmaDebug: DmaDebug;
+  readonly ownership: Ownership;
+  readonly #machine: ObservedMachine;
+
+  constructor(machine: ObservedMachine) {
+    this.#machine = machine;
+    const { watch, now, lineBytes, dropsAtMap, areas } = machine;
+    const { findings } = this;
+    this.ownership = new Ownership({ watch, findings, now, lineBytes, dropsAtMap });
+    this.dmaDebug = new DmaDebug(areas, message => {
+      this.#debugMessage(message);
+    });
+  }
+
+  /** The program is over: drivers leave their devices, and what is still mapped is leaked. */
+  finish(): void {
+    const site = callSite();
+    for (const names of this.dmaDebug.holders) this.dmaDebug.released(names, site);
+  }
+
+  verdict(verdict: Verdict): void {
+    const { by, address, size, bits, event } = verdict;
+    const own = by.kind === 'device' ? by.name : null;
+    const { mapping, buffer } = this.ownership.mappings.ownerOf(address, own);
+    const snoops =
+      by.kind === 'device' ? by.snoops : mapping && this.#machine.snoops(mapping.device);
+    const maintained = this.ownership.maintained ?? this.#partOfLine(verdict);
+    const rule = ruleOf({ verdict, mapping, snoops, maintained });
+    if (rule === null) return;
+    const site = (own === null ? null : this.ownership.transfers.actingOf(own)?.site) ?? callSite();
+    this.findings.report({
+      rule,
+      device: own ?? mapping?.device ?? null,
+      buffer,
+      bytes: { start: address, size },
+      access: { kind: kindOf(verdict), at: site.at },
+      missing: null,
+      event,
+      verdict: bits,
+    });
+  }
+
+  /** A driver's own invalidation: what a mapping has of the line, if it has not all of it. */
+  #partOfLine({ access, address, size }: Verdict): ByteRange | null {
+    if (access !== 'invalidate') return null;
+    const mappings = this.ownership.mappings.overlapping(address, size);
+    const [mapping] = mappings.filter(({ start, end }) => start > address || end < address + size);
+    return mapping ?? null;
+  }
+
+  mismatch({ kind, event, access, address, mappings }: Mismatch): void {
+    const { mapping, buffer } = this.ownership.mappings.ownerOf(address, null);
+    const [one, other] = mappings;
+    this.findings.report({
+      rule: kind === 'type' ? 'memory-type-mismatch' : 'cacheability-mismatch',
+      device: mapping?.device ?? null,
+      buffer,
+      bytes: { start: alignDown(address, PAGE_SIZE), size: PAGE_SIZE },
+      access: { kind: `CPU ${access} of a page mapped ${one} and ${other}`, at: callSite().at },
+      missing: null,
+      event,
+      verdict: null,
+    });
+  }
+
+  staleTranslation({ event, access, virtualAddress, older, newer }: StaleTranslation): void {
+    const { mapping, buffer } = this.ownership.mappings.ownerOf(older, null);
+    const leads = newer === null ? 'is mapped no more' : `now leads to ${hex(newer)}`;
+    this.findings.report({
+      rule: 'stale-translation',
+      device: mapping?.device ?? null,
+      buffer,
+      bytes: { start: older, size: 1 },
+      access: {
+        kind: `CPU ${access} at ${hex(virtualAddress)}, which ${leads}`,
+        at: callSite().at,
+      },
+      missing: null,
+      event,
+      verdict: null,
+    });
+  }
+
+  cpuTouches(
+    _event: number,
+    _cpu: number,
+    access: AccessKind,
+    address: number,
+    size: number,
+  ): void {
+    this.ownership.cpuTouches(access, address, size);
+  }
+
+  deviceTouches(_event: number, device: string, write: boolean, at: number, size: number): void {
+    if (this.#machine.snoops(device) === true) this.#judgeSnooping(device, write, at, size);
+    this.ownership.deviceTouches(device, write, at, size);
+  }
+
+  transferBegins(device: string, transfer: number): void {
+    this.ownership.transfers.begins(device, transfer);
+  }
+
+  transferActs(device: string, transfer: number): void {
+    this.ownership.transfers.acts(device, transfer);
+  }
+
+  transferEnds(device: string, transfer: number): void {
+    this.ownership.transfers.ends(device, transfer);
+  }
+
+  mapBegins(request: DmaRequest, site: CallSite): void {
+    this.ownership.mapBegins(request, site);
+  }
+
+  dmaMapped(range: DmaRange, site: CallSite): void {
+    this.ownership.dmaMapped(range, site);
+    this.dmaDebug.mapped(range, site);
+  }
+
+  mapFailed(): void {
+    this.ownership.mapFailed();
+  }
+
+  mapRefused(memory: RefusedMemory, site: CallSite): void {
+    this.dmaDebug.refused(memory, site);
+  }
+
+  mappingChecked(device: string, busAddress: number): void {
+    this.dmaDebug.checked(device, busAddress);
+  }
+
+  callBegins(operation: DmaOperation, call: DmaCall, site: CallSite): void {
+    this.ownership.callBegins(operation, call, site);
+  }
+
+  dmaUnmapped(call: DmaCall, site: CallSite): void {
+    this.ownership.dmaUnmapped(call, site);
+    this.dmaDebug.unmapped(call, call.busAddress === DMA_MAPPING_ERROR, site);
+  }
+
+  syncedForCpu(call: DmaCall, site: CallSite): void {
+    this.ownership.syncedForCpu(call, site);
+    this.dmaDebug.syncedForCpu(call, site);
+  }
+
+  syncedForDevice(call: DmaCall, site: CallSite): void {
+    this.ownership.syncedForDevice(call, site);
+    this.dmaDebug.syncedForDevice(call, site);
+  }
+
+  allocated(address: number, size: number, site: CallSite): void {
+    this.ownership.allocated(address, size, site);
+  }
+
+  freed(address: number, size: number, site: CallSite): void {
+    this.ownership.freed(address, size, site);
+  }
+
+  /**
+   * The device snoops, and its buffers are maintained as if it did not. Where a snooped write
+   * leaves nothing in a cache no value goes wrong by that: so it is told by itself.
+   */
+  #judgeSnooping(device: string, write: boolean, start: number, size: number): void {
+    const live = this.ownership.mappings.overlapping(start, size);
+    const mapping = live.find(one => one.device === device && !one.coherent);
+    if (mapping === undefined) return;
+    this.findings.report({
+      rule: 'coherent-in-hardware-only',
+      device,
+      buffer: bufferOf(mapping),
+      bytes: { start, size },
+      access: {
+        kind: write ? 'device write' : 'device read',
+        at: (this.ownership.transfers.actingOf(device)?.site ?? callSite()).at,
+      },
+      missing: null,
+      event: this.#machine.now(),
+      verdict: null,
+    });
+  }
+
+  #debugMessage({ text, device, site, mappedAt, range }: DmaDebugMessage): void {
+    const { buffer } =
+      range === null ? { buffer: null } : this.ownership.mappings.ownerOf(range.start, device);
+    const mapped = range === null || mappedAt === null ? null : { mappedAt: mappedAt.at, range };
+    this.findings.report({
+      rule: 'dma-debug',
+      device,
+      buffer: mapped === null ? null : { allocatedAt: buffer?.allocatedAt ?? null, ...mapped },
+      bytes: range ?? { start: 0, size: 0 },
+      access: { kind: text, at: site.at },
+      missing: null,
+      event: this.#machine.now(),
+      verdict: null,
+    });
+  }
+}
+
+/** Maintenance and what devices do have names of their own. */
+const kindOf = ({ by, access }: Verdict): string =>
+  by.kind === 'cpu' && (access === 'load' || access === 'poll' || access === 'store')
+    ? `CPU ${access}`
+    : access;

@@ -1,0 +1,121 @@
+import test from 'ava';
+import { dmaAddr } from '../../../../drivers/base/types/address';
+import { CacheOp } from '../../../../drivers/base/types/isa';
+import { CheckedArmMachine } from '../machine';
+import { Listener } from './listener';
+
+const word = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0);
+
+test('a poll that may be late is answered with the old value once, then with the new one', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9', cpus: 2 });
+  const va = machine.page(0, 'cached');
+  const listener = new Listener(machine.complex);
+  const [first, second] = machine.cpus;
+  t.is(second?.poll32(va), 0);
+  first?.store32(va, 7);
+  t.deepEqual([second?.poll32(va), second?.poll32(va), second?.poll32(va)], [0, 7, 7]);
+  t.deepEqual(listener.take(), [], 'a store that drains by itself is nothing to complain of');
+});
+
+test('a poll that only maintenance could end is a finding, and gets the new value', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a53' });
+  const va = machine.page(0, 'cached');
+  const listener = new Listener(machine.complex);
+  const { cpu } = machine;
+  t.is(cpu.poll32(va), 0);
+  machine.port(false).write(dmaAddr(machine.pageAt(0)), 4, word(1));
+  t.is(cpu.poll32(va), 0);
+  t.deepEqual(listener.take(), [], 'it may yet be maintained');
+  t.is(cpu.poll32(va), 1);
+  t.deepEqual(listener.take(), ['poll']);
+});
+
+test('a driver that invalidates the line in its loop is late, and not stuck', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a53' });
+  const va = machine.page(0, 'cached');
+  const listener = new Listener(machine.complex);
+  const { cpu } = machine;
+  for (let round = 1; round < 4; round++) {
+    cpu.cacheOp(CacheOp.CIVAC, va);
+    cpu.dsb();
+    machine.port(false).write(dmaAddr(machine.pageAt(0)), 4, word(round));
+    t.is(cpu.poll32(va), round - 1);
+    cpu.cacheOp(CacheOp.IVAC, va);
+    cpu.dsb();
+    t.is(cpu.poll32(va), round);
+  }
+  t.deepEqual(listener.take(), []);
+});
+
+test('a first poll that comes after what it waits for is answered with what was there before', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a53' });
+  const va = machine.page(0, 'cached');
+  const listener = new Listener(machine.complex);
+  const { cpu } = machine;
+  machine.port(false).write(dmaAddr(machine.pageAt(0)), 4, word(7));
+  cpu.cacheOp(CacheOp.IVAC, va);
+  cpu.dsb();
+  machine.port(false).write(dmaAddr(machine.pageAt(0)), 4, word(9));
+  t.deepEqual([cpu.poll32(va), cpu.poll32(va)], [7, 9]);
+  t.deepEqual(listener.take(), ['poll']);
+});
+
+test('what was read with the value of a poll is as new as that', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9' });
+  const va = machine.page(0, 'cached');
+  const listener = new Listener(machine.complex);
+  const { cpu } = machine;
+  const port = machine.port(false);
+  cpu.load32(va);
+  port.write(dmaAddr(machine.pageAt(0)), 8, new Uint8Array(8).fill(1));
+  cpu.poll32(va);
+  cpu.poll32(va);
+  listener.take();
+  // A finding was made; the poll nevertheless saw what the device wrote, and the line with it.
+  cpu.load32(va + 4);
+  t.deepEqual(listener.take(), []);
+});
+
+test('a poll on the concrete machine and one of a device register are loads', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9' });
+  const va = machine.page(0, 'non-cached');
+  const before = machine.complex.pulse.now;
+  machine.cpu.load32(va);
+  const load = machine.complex.pulse.now - before;
+  machine.cpu.poll32(va);
+  t.is(machine.complex.pulse.now - before, 2 * load);
+});
+
+test('a device that polls sees a waiting store late, and then all that was stored before it', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9' });
+  const data = machine.page(0, 'non-cached');
+  const flag = machine.page(1, 'non-cached');
+  const listener = new Listener(machine.complex);
+  const port = machine.port(false);
+  const { cpu } = machine;
+  const poll = (): number => {
+    const into = new Uint8Array(4);
+    port.poll(dmaAddr(machine.pageAt(1)), 4, into);
+    return into[0] ?? 0;
+  };
+  t.is(poll(), 0);
+  cpu.store32(data, 5);
+  cpu.dmb('st');
+  cpu.store32(flag, 1);
+  t.deepEqual([poll(), poll()], [0, 1]);
+  port.read(dmaAddr(machine.pageAt(0)), 4, new Uint8Array(4));
+  t.deepEqual(listener.take(), []);
+});
+
+test('without a barrier between them the device may have seen the flag before the data', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9' });
+  const data = machine.page(0, 'non-cached');
+  const flag = machine.page(1, 'non-cached');
+  const listener = new Listener(machine.complex);
+  const port = machine.port(false);
+  machine.cpu.store32(data, 5);
+  machine.cpu.store32(flag, 1);
+  port.poll(dmaAddr(machine.pageAt(1)), 4, new Uint8Array(4));
+  port.read(dmaAddr(machine.pageAt(0)), 4, new Uint8Array(4));
+  t.deepEqual(listener.take(), ['device read']);
+});

@@ -1,0 +1,45 @@
+import test from 'ava';
+import { LruAdversary } from '../../../../arch/arm/adversary/lru';
+import { ALL_STEPS } from '../../../../arch/arm/mm/dma';
+import { Random } from '../../../../drivers/base/types/random';
+import { bootMachine } from '../../../../machines/boot';
+import type { BootOptions } from '../../../../machines/boot';
+import { runCase } from '../../../../tools/run/case';
+import { cacheSuite } from '../../../suites/cache';
+import { dmaStreamingSuite } from '../../../suites/dma-streaming';
+import { memorySuite } from '../../../suites/memory';
+import { mmuSuite } from '../../../suites/mmu';
+import type { Suite } from '../../../suites/suite';
+import { planOf } from '../../../support/booted';
+
+const SUITES: readonly Suite[] = [memorySuite, cacheSuite, mmuSuite, dmaStreamingSuite];
+
+/** One for each kind of caches and tables, small ones. */
+const BOARDS = ['versatile-pb', 'rpi-b', 'pandaboard', 'stm32mp1', 'virt'];
+
+/** The number of the event after the boot and after each case, with how it ended. */
+const eventsOf = (
+  board: string,
+  suite: Suite,
+  adversary: BootOptions['adversary'],
+): readonly string[] => {
+  const random = new Random(1);
+  const options = { adversary, random, timing: 'latest', streaming: ALL_STEPS } as const;
+  const machine = bootMachine(planOf(board), options);
+  const { pulse } = machine.hardware.complex;
+  return [
+    `boot: ${pulse.now}`,
+    ...suite.cases.map(one => {
+      const { outcome } = runCase(machine, suite, one, random.fork(one.name));
+      return `${one.name}: ${pulse.now}, ${outcome}`;
+    }),
+  ];
+};
+
+for (const board of BOARDS) {
+  test(`${board}: a checked machine counts the events of a quiet concrete one`, t => {
+    for (const suite of SUITES) {
+      t.deepEqual(eventsOf(board, suite, 'all'), eventsOf(board, suite, new LruAdversary()));
+    }
+  });
+}
