@@ -2,7 +2,10 @@ import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { boardsCommand } from './commands/boards';
 import { describeCommand } from './commands/describe';
+import { explainCommand } from './commands/explain';
 import type { Task } from './commands/options';
+import { mutateCommand } from './commands/mutate';
+import { rulesCommand } from './commands/rules';
 import { runCommand } from './commands/run';
 import { suitesCommand } from './commands/suites';
 import { Exit, UsageError, explain } from './exit';
@@ -25,10 +28,12 @@ export const main = async (argv: readonly string[], host: Host): Promise<ExitSta
   }
 };
 
-const COMMANDS = ['run', 'describe', 'boards', 'suites', 'completion'];
+const COMMANDS = [
+  ...['run', 'mutate', 'explain', 'rules', 'describe', 'boards', 'suites', 'completion'],
+];
 
 /** Options that may be given several times. */
-const REPEATABLE = ['_', 'suite', 'quirk', 'overlay'];
+const REPEATABLE = ['_', 'boards', 'suite', 'drop', 'quirk', 'overlay'];
 
 /** What the arguments ask for: a task, or help and the like, which yargs has the text of. */
 const read = async (
@@ -41,13 +46,16 @@ const read = async (
   };
   const parser = yargs()
     .command(runCommand(assign))
+    .command(mutateCommand(assign))
+    .command(explainCommand(assign))
+    .command(rulesCommand(assign))
     .command(describeCommand(assign))
     .command(boardsCommand(assign))
     .command(suitesCommand(assign))
     .fail((message: string | null, error: Error | undefined) => {
       if (message === null && error !== undefined) throw error;
       const [command = ''] = argv.filter(word => COMMANDS.includes(word));
-      throw new UsageError(command, usageText(message ?? 'wrong use'));
+      throw new UsageError(command, usageText(command, message ?? 'wrong use'));
     });
   await settle(parser, host).parseAsync(plain(argv), {}, (_error, _args, output) => {
     asked.output = output;
@@ -109,7 +117,9 @@ const settle = (parser: Argv, host: Host): Argv =>
     .exitProcess(false);
 
 /** What yargs says, on one line. */
-const usageText = (message: string): string =>
+const usageText = (command: string, message: string): string =>
   message.startsWith('Not enough non-option arguments')
-    ? 'which board?'
+    ? command === 'explain'
+      ? 'which finding?'
+      : 'which board?'
     : message.replace(/\s*\n\s*/g, ' ');

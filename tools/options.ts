@@ -2,7 +2,7 @@ import { InputError } from '../drivers/base/types/errors';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import type { PlanOptions } from '../machines/plan';
 import type { QuirkChoice } from '../machines/quirks';
-import type { MachineArguments } from './commands/arguments';
+import type { MachineOptions } from './commands/arguments';
 
 /* What the values of options mean. A wrong one is an InputError that names its option. */
 
@@ -54,18 +54,18 @@ export const timingsOf = (choice: DmaTiming | 'both'): readonly DmaTiming[] =>
 
 /** An adversary by its name, or the file of a script. */
 export type AdversaryName =
-  { readonly kind: 'lru' | 'random' } | { readonly kind: 'script'; readonly file: string };
+  { readonly kind: 'all' | 'lru' | 'random' } | { readonly kind: 'script'; readonly file: string };
 
-/** `lru`, `random`, or `script:` and a file, which is not read here. */
+/** `all`, `lru`, `random`, or `script:` and a file, which is not read here. */
 export const parseAdversary = (text: string): AdversaryName => {
-  if (text === 'lru' || text === 'random') return { kind: text };
+  if (text === 'all' || text === 'lru' || text === 'random') return { kind: text };
   const file = text.startsWith('script:') ? text.slice('script:'.length) : '';
   if (file !== '') return { kind: 'script', file };
-  throw wrong('--adversary', 'lru, random or script:FILE', text);
+  throw wrong('--adversary', 'all, lru, random or script:FILE', text);
 };
 
 /** What the options say of the machine. */
-export const planOptions = ({ memory, quirk = [] }: MachineArguments): PlanOptions => ({
+export const planOptions = ({ memory, quirk = [] }: MachineOptions): PlanOptions => ({
   memory: memory === undefined ? null : parseMemory(memory),
   quirks: quirk.map(parseQuirk),
 });

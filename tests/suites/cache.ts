@@ -102,12 +102,15 @@ const neighbours: Case = {
     const { cpu } = t.machine.kernel;
     const line = lineOf(t);
     withCleanPage(t, address => {
-      for (let at = 0; at < PAGE_SIZE; at += 4) cpu.store32(address + at, at);
+      for (let at = 0; at < PAGE_SIZE; at += 4) {
+        const isInvalidated = at >= line && at < 2 * line;
+        if (!isInvalidated) cpu.store32(address + at, at);
+      }
       cpu.cacheOp(CacheOp.IVAC, address + line);
       cpu.dsb();
       for (let at = 0; at < PAGE_SIZE; at += 4) {
-        const isGone = at >= line && at < 2 * line;
-        if (!isGone) t.equal(cpu.load32(address + at), at, `the word at +${at}`);
+        const isInvalidated = at >= line && at < 2 * line;
+        if (!isInvalidated) t.equal(cpu.load32(address + at), at, `the word at +${at}`);
       }
     });
   },
@@ -225,14 +228,16 @@ const edges: Case = {
         [0, line + 12],
         [line + 4, 4],
       ] as const) {
-        for (let at = 0; at < 8 * line; at += 4) cpu.store32(address + at, at + size);
+        const beside = Array.from({ length: 2 * line }, (_, i) => 4 * i).filter(
+          at => at < start || at >= start + size,
+        );
+        for (const at of beside) cpu.store32(address + at, at + size);
         mm.cache.dmaInvRange(address + start, size);
         cleanOuter(t, page, 0, 8 * line);
-        for (let at = 0; at < 8 * line; at += 4) {
-          const isInside = at >= start && at < start + size;
-          if (isInside) continue;
+        for (const at of beside) {
           t.equal(cpu.load32(address + at), at + size, `the word at +${at} beside the range`);
         }
+        mm.cache.dmaFlushRange(address, 8 * line);
       }
     });
   },

@@ -228,6 +228,8 @@ const refused: Case = {
       t.equal(mapping, DMA_MAPPING_ERROR, 'a mapping of vmalloc memory');
       t.ok(dmaMappingError(device.dev, mapping) < 0, 'dmaMappingError to be negative');
     }
+    const others = t.takeFindings().filter(rule => rule !== 'dma-debug');
+    t.equal(others.length, 0, 'the findings beside the message that the kernel prints for it');
     mappings.vfree(address);
   },
 };

@@ -1,6 +1,5 @@
 import type { Device } from '../../drivers/base/kernel/device';
 import type { CpuAddr, DmaAddr } from '../../drivers/base/types/address';
-import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import { patternByte } from '../../drivers/misc/test-master/regs';
 import type { BoundMaster, Machine } from '../../machines/machine';
 import {
@@ -10,10 +9,8 @@ import {
   dmaSetMaskAndCoherent,
 } from '../../mm/dma-mapping-common';
 import type { DmaDirection } from '../../mm/dma-mapping-common';
-import { dmaCapable, physToDma } from '../../mm/dma-direct';
-import { GFP_DMA, GFP_DMA32, GFP_KERNEL } from '../../mm/gfp';
 import type { Gfp } from '../../mm/gfp';
-import { pageToPhys, pfnToPage } from '../../mm/page-alloc';
+import { reachableBy } from './driver-bench';
 import type { Case, CaseContext } from './suite';
 
 /** Rounds of each exchange: what goes wrong only now and then must have its chance. */
@@ -22,19 +19,8 @@ export const ROUNDS = 12;
 export const SIZES = [4, 64, 128, 1000, 1024, 4096] as const;
 
 /** Which allocations the device can reach, whatever page they give: null if none. */
-export const reachable = (t: CaseContext, { dev }: { readonly dev: Device }): Gfp | null => {
-  const { pages } = t.machine.kernel.mm;
-  for (const gfp of [GFP_KERNEL, GFP_DMA32, GFP_DMA]) {
-    const ranges = pages.rangesFor(gfp);
-    const isReachable = ranges.every(({ start, end }) =>
-      [start, end - 1].every(pfn =>
-        dmaCapable(dev, physToDma(dev, pageToPhys(pfnToPage(pfn))), PAGE_SIZE),
-      ),
-    );
-    if (ranges.length > 0 && isReachable) return gfp;
-  }
-  return null;
-};
+export const reachable = (t: CaseContext, { dev }: { readonly dev: Device }): Gfp | null =>
+  reachableBy(t.machine, dev);
 
 /** A mapping that was made; the case ends if it was not. */
 export const mapped = (
@@ -50,11 +36,13 @@ export const mapped = (
 
 /**
  * The CPU writes the pattern of `seed` a byte at a time, into lines that it has: a store that
- * misses does not allocate on every core, and would need no clean.
+ * misses does not allocate on every core, and would need no clean. What is loaded to bring the line
+ * in has been stored before: nobody else may have written it.
  */
 export const fill = (t: CaseContext, buffer: CpuAddr, size: number, seed: number): void => {
   const { cpu } = t.machine.kernel;
   for (let i = 0; i < size; i++) {
+    cpu.store8(buffer + i, patternByte(seed, i));
     cpu.load8(buffer + i);
     cpu.store8(buffer + i, patternByte(seed, i));
   }

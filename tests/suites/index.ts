@@ -1,8 +1,17 @@
+import { bugsSuite } from './bugs';
 import { cacheSuite } from './cache';
 import { dmaStreamingSuite } from './dma-streaming';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
+import { rulesSuite } from './rules';
 import type { Suite } from './suite';
 
 /** The regression suites, in the order in which they run. */
-export const SUITES: readonly Suite[] = [memorySuite, cacheSuite, mmuSuite, dmaStreamingSuite];
+export const SUITES: readonly Suite[] = [
+  memorySuite,
+  cacheSuite,
+  mmuSuite,
+  dmaStreamingSuite,
+  rulesSuite,
+  bugsSuite,
+];

@@ -1,4 +1,5 @@
 import type { Machine } from '../../machines/machine';
+import type { RuleId } from '../../drivers/base/types/rules';
 import { hex } from '../../drivers/base/types/address';
 import type { Random } from '../../drivers/base/types/random';
 
@@ -27,6 +28,8 @@ export class CaseContext {
   /** Failures beyond those that are kept. */
   dropped = 0;
   expectations = 0;
+  /** What the case tells beside pass or fail: a text for each column of its suite's table. */
+  row: Readonly<Record<string, string>> | null = null;
 
   constructor(machine: Machine, random: Random) {
     this.machine = machine;
@@ -48,6 +51,11 @@ export class CaseContext {
   fail(text: string): void {
     if (this.failures.length < MAX_FAILURES) this.failures.push(text);
     else this.dropped++;
+  }
+
+  /** The rules of the findings made so far; the caller judges them, and nobody else will. */
+  takeFindings(): readonly RuleId[] {
+    return (this.machine.findings?.take() ?? []).map(({ rule }) => rule);
   }
 
   /** Ends the case if the value is missing. */

@@ -72,12 +72,13 @@ test('a quirk is switched on or off by its name', t => {
 });
 
 test('an adversary is named, or is the file of a script', t => {
+  t.deepEqual(parseAdversary('all'), { kind: 'all' });
   t.deepEqual(parseAdversary('lru'), { kind: 'lru' });
   t.deepEqual(parseAdversary('random'), { kind: 'random' });
   t.deepEqual(parseAdversary('script:a:b'), { kind: 'script', file: 'a:b' });
   for (const text of ['', 'script', 'script:', 'LRU']) {
     const message = inputError(() => parseAdversary(text));
-    t.is(message, `--adversary: expected lru, random or script:FILE, found '${text}'`);
+    t.is(message, `--adversary: expected all, lru, random or script:FILE, found '${text}'`);
   }
 });
 
@@ -87,7 +88,7 @@ test('both timings are a run each, the earliest first', t => {
 });
 
 test('options that are not given change nothing of the machine', t => {
-  const none = { board: 'b', memory: undefined, quirk: undefined, overlay: undefined };
+  const none = { memory: undefined, quirk: undefined, overlay: undefined };
   t.deepEqual(planOptions(none), { memory: null, quirks: [] });
 });
 

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, sep } from 'node:path';
 import { main } from '../../tools/main';
 import { TestHost } from '../support/host';
 
@@ -15,7 +16,7 @@ const BLOCK = /^```console\n\$ (.*)\n[^]*?^```$/gm;
 
 /** The arguments of a shown command; undefined for one that is not ours to run. */
 const argumentsOf = (command: string): string[] | undefined => {
-  const words = command.split(' ');
+  const words = command.split(' ').map(word => word.replaceAll("'", ''));
   if (words[0] === 'npx' && words[1] === 'dmabench') return words.slice(2);
   if (command !== 'npm start') return undefined;
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -24,19 +25,27 @@ const argumentsOf = (command: string): string[] | undefined => {
   return scripts.start.split(' ').slice(2);
 };
 
-const outputOf = async (argv: readonly string[]): Promise<string> => {
+/** The file that shown commands keep findings in: not where the reader's own are. */
+const SAVED = /^findings(?=#|$)/;
+
+const outputOf = async (argv: readonly string[], folder: string): Promise<string> => {
   const host = new TestHost();
-  await main(argv, host);
-  return host.out.text + host.err.text;
+  await main(
+    argv.map(word => word.replace(SAVED, join(folder, 'findings'))),
+    host,
+  );
+  return (host.out.text + host.err.text).replaceAll(`${folder}${sep}`, '');
 };
 
 /** The README with every block as its command prints it today. */
 export const renderReadme = async (text: string): Promise<string> => {
   const blocks = new Map<string, string>();
+  const folder = mkdtempSync(join(tmpdir(), 'readme-'));
   for (const [block, command = ''] of text.matchAll(BLOCK)) {
     const argv = argumentsOf(command);
     if (argv === undefined) continue;
-    blocks.set(block, `\`\`\`console\n$ ${command}\n${await outputOf(argv)}\`\`\``);
+    blocks.set(block, `\`\`\`console\n$ ${command}\n${await outputOf(argv, folder)}\`\`\``);
   }
+  rmSync(folder, { recursive: true });
   return text.replaceAll(BLOCK, block => blocks.get(block) ?? block);
 };

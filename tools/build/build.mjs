@@ -20,4 +20,9 @@ cpSync(join(root, 'machines/boards'), join(root, 'dist/machines/boards'), {
   recursive: true,
   filter: path => ['', '.dts', '.dtsi'].includes(extname(path)),
 });
+// In a folder of their own: beside its .d.ts, a .ts would be what a user's compiler takes.
+cpSync(join(root, 'tests/suites/rules'), join(root, 'dist/tests/suites/rules/source'), {
+  recursive: true,
+  filter: path => ['', '.ts'].includes(extname(path)),
+});
 chmodSync(join(root, 'dist/tools/cli.js'), 0o755);

@@ -1,11 +1,15 @@
 /* What the commands are given, once their command line is read. */
 
-/** Arguments that say what the machine is. */
-export interface MachineArguments {
-  readonly board: string;
+/** Arguments that change what a machine is. */
+export interface MachineOptions {
   readonly memory: string | undefined;
   readonly quirk: readonly string[] | undefined;
   readonly overlay: readonly string[] | undefined;
+}
+
+/** Arguments that say what the machine is. */
+export interface MachineArguments extends MachineOptions {
+  readonly board: string;
 }
 
 export const LIST_FORMATS = ['human', 'json'] as const;
@@ -31,4 +35,26 @@ export interface RunArguments extends MachineArguments {
   readonly seed: string;
   readonly 'dma-timing': TimingChoice;
   readonly format: RunFormat;
+  /** Places whose calls of the kernel's interfaces are left out: file:line. */
+  readonly drop: readonly string[] | undefined;
+  /** A file for the findings; undefined: they are not kept. */
+  readonly save: string | undefined;
+}
+
+/** Arguments of `mutate`. */
+export interface MutateArguments extends MachineOptions, ListArguments {
+  readonly boards: readonly string[];
+  readonly suite: readonly string[] | undefined;
+  readonly seed: string;
+}
+
+/** Arguments of `explain`. */
+export interface ExplainArguments extends ListArguments {
+  /** `FILE`, or `FILE#N`. */
+  readonly finding: string;
+}
+
+/** Arguments of `rules`. */
+export interface RulesArguments extends ListArguments {
+  readonly rule: string | undefined;
 }

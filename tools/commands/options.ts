@@ -37,11 +37,31 @@ const overlay = {
   describe: 'Apply an overlay (.dtbo or .dts) to the tree; in the order given',
 } as const satisfies Options;
 
+/** What changes a machine. */
+export const machineOptions = { memory, quirk, overlay };
+
+/** Not drawn by chance: two people who type the same see the same. */
+const DEFAULT_SEED = '1';
+
+export const seed = {
+  type: 'string',
+  requiresArg: true,
+  default: DEFAULT_SEED,
+  describe: 'The seed of everything that is left to chance',
+} as const satisfies Options;
+
+export const suite = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: 'Run only suites or cases of this pattern: SUITE or SUITE.CASE, with *',
+} as const satisfies Options;
+
 /** The board and the options that change what it is. */
 export const withMachine = (yargs: Argv): Argv<MachineArguments> =>
   yargs
     .positional('board', { type: 'string', describe: BOARD, demandOption: true })
-    .options({ memory, quirk, overlay });
+    .options(machineOptions);
 
 /** One of several words; its default keeps their type. */
 export interface Choice<Words extends readonly string[]> extends Options {

@@ -1,31 +1,20 @@
 import type { Argv, Options } from 'yargs';
 import { RUN_FORMATS, TIMING_CHOICES } from './arguments';
 import type { RunArguments } from './arguments';
-import { withMachine } from './options';
+import { seed, suite, withMachine } from './options';
 import type { Choice, Command } from './options';
-
-/** Not drawn by chance: two people who type the same see the same. */
-const DEFAULT_SEED = '1';
-
-const suite = {
-  type: 'string',
-  array: true,
-  requiresArg: true,
-  describe: 'Run only suites or cases of this pattern: SUITE or SUITE.CASE, with *',
-} as const satisfies Options;
 
 const adversary = {
   type: 'string',
   requiresArg: true,
-  default: 'random',
-  describe: 'What the caches do unasked: lru, random, or script:FILE',
+  default: 'all',
+  describe: 'What caches do unasked: all, lru, random, or script:FILE',
 } as const satisfies Options;
 
-const seed = {
+const save = {
   type: 'string',
   requiresArg: true,
-  default: DEFAULT_SEED,
-  describe: 'The seed of everything that is left to chance',
+  describe: "Keep the findings in a file, for 'dmabench explain'",
 } as const satisfies Options;
 
 const timing: Choice<typeof TIMING_CHOICES> = {
@@ -35,6 +24,13 @@ const timing: Choice<typeof TIMING_CHOICES> = {
   describe: 'When, between doorbell and completion, devices move their data',
 };
 
+const drop = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: "Leave out the syncs, barriers and maintenance called at FILE:LINE, as 'mutate' does",
+} as const satisfies Options;
+
 const format: Choice<typeof RUN_FORMATS> = {
   choices: RUN_FORMATS,
   requiresArg: true,
@@ -43,7 +39,7 @@ const format: Choice<typeof RUN_FORMATS> = {
 };
 
 const builder = (yargs: Argv): Argv<RunArguments> =>
-  withMachine(yargs).options({ suite, adversary, seed, 'dma-timing': timing, format });
+  withMachine(yargs).options({ suite, adversary, seed, 'dma-timing': timing, drop, format, save });
 
 /** `dmabench run` */
 export const runCommand: Command<RunArguments> = assign => ({

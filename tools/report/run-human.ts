@@ -2,6 +2,7 @@ import { allCases, countCases } from '../run/results';
 import type { Step } from '../../arch/arm/concrete/whims';
 import type { Counts, RunResult } from '../run/results';
 import type { RunReport } from './run-report';
+import { findingLines, rangeText } from './findings-human';
 import { table } from './table';
 import { bytes, grouped, paragraph, plural, printable } from './text';
 import type { Paint } from './text';
@@ -12,11 +13,16 @@ export const runHuman = (report: RunReport, paint: Paint, width: number): string
   const sections = [
     headLines(report, paint, width),
     suiteLines(result, paint, width),
+    ...(report.hasTables ? rowLines(result, paint, width) : []),
+    ...findingBlocks(result, paint, width),
     failureLines(result, paint, width),
     skipLines(result, paint, width),
     noteLines(notes, paint, width),
     unaskedLines(result, paint, width),
+    staleLines(result, paint, width),
+    lostLines(result, paint, width),
     endLines(result, paint),
+    defectLines(result, paint, width),
     [`To repeat it: ${printable(repeat)}`],
   ];
   return sections
@@ -48,6 +54,61 @@ const suiteLines = ({ suites }: RunResult, paint: Paint, width: number): string[
 };
 
 const count = (number: number, what: string): string => (number === 0 ? '' : `${number} ${what}`);
+
+/**
+ * What cases tell beside pass or fail, one table for each suite that tells something; a block for
+ * each case where a table would be too wide.
+ */
+const rowLines = ({ suites }: RunResult, paint: Paint, width: number): string[][] =>
+  suites.flatMap(({ name, cases }) => {
+    const told = cases.flatMap(one => (one.row === null ? [] : [{ name: one.name, row: one.row }]));
+    if (told.length === 0) return [];
+    const columns = [...new Set(told.flatMap(({ row }) => Object.keys(row)))];
+    const rows = [
+      [name, ...columns],
+      ...told.map(one => [one.name, ...columns.map(column => printable(one.row[column] ?? ''))]),
+    ];
+    const [head = '', ...lines] = table(rows, { width, indent: 2 });
+    if (lines.length === told.length && lines.every(line => line.length <= width)) {
+      return [[paint('bold', head), ...lines]];
+    }
+    const blocks = told.flatMap(one => [
+      `  ${one.name}`,
+      ...table(
+        columns.map(column => [column, printable(one.row[column] ?? '')]),
+        { width, indent: 4 },
+      ),
+    ]);
+    return [[paint('bold', name), ...blocks]];
+  });
+
+/** A section whose blocks stand apart. */
+const findingBlocks = ({ findings }: RunResult, paint: Paint, width: number): string[][] => {
+  const more = findings.length - MOST_FINDINGS;
+  return [
+    ...findings
+      .slice(0, MOST_FINDINGS)
+      .map((kept, i) => [
+        ...(i === 0 ? [paint('bold', 'Findings'), ''] : []),
+        ...findingLines(kept, paint, width),
+      ]),
+    ...(more > 0 ? [[`  and ${grouped(more)} more, which --format json or --save has`]] : []),
+  ];
+};
+
+/** Of more, the others are counted. */
+const MOST_FINDINGS = 50;
+
+/** In plain words: a checker that says what no machine shows is not to be believed. */
+const defectLines = ({ findings }: RunResult, paint: Paint, width: number): string[] => {
+  const ids = findings.flatMap(({ finding: { id }, proof }) =>
+    proof === 'not-replayed' ? [String(id)] : [],
+  );
+  if (ids.length === 0) return [];
+  const which = ids.length === 1 ? `Finding ${ids.join()} was` : `Findings ${ids.join(', ')} were`;
+  const text = `${which} not confirmed: replayed on the machine with real caches, no wrong byte appeared. That is a defect of dmabench, not of the driver.`;
+  return paragraph('', text, width).map(line => paint('red', line));
+};
 
 const failureLines = ({ suites }: RunResult, paint: Paint, width: number): string[] => {
   const lines = suites.flatMap(({ name: suite, cases }) =>
@@ -105,6 +166,48 @@ const unaskedLines = ({ unasked }: RunResult, paint: Paint, width: number): stri
   return [
     paint('bold', 'What the machine did that no program asked for'),
     ...table(rows, { width, indent: 2, right: [0] }),
+  ];
+};
+
+/** Of more, the others are counted. */
+const MOST_STALE = 8;
+
+/** What a witness is replayed for. */
+const staleLines = ({ stale }: RunResult, paint: Paint, width: number): string[] => {
+  if (stale.length === 0) return [];
+  const rows = stale
+    .slice(0, MOST_STALE)
+    .map(({ suite, timing, event, access, bytes, valuesDiffer }) => [
+      `event ${grouped(event)}`,
+      access,
+      rangeText(bytes),
+      `${suite}, ${timing}${valuesDiffer ? '' : ': an older write of the same value'}`,
+    ]);
+  const more = stale.length - rows.length;
+  return [
+    paint('bold', 'What was read and was not the latest'),
+    ...table(
+      rows.map(row => row.map(printable)),
+      { width, indent: 2 },
+    ),
+    ...(more > 0 ? [`  and ${grouped(more)} more`] : []),
+  ];
+};
+
+/** The same of what is read by nobody, for it is nowhere. */
+const lostLines = ({ lost }: RunResult, paint: Paint, width: number): string[] => {
+  if (lost.length === 0) return [];
+  const rows = lost
+    .slice(0, MOST_STALE)
+    .map(({ inCase, timing, bytes: range }) => [rangeText(range), `after ${inCase}, ${timing}`]);
+  const more = lost.length - rows.length;
+  return [
+    paint('bold', 'What was written and is nowhere any more'),
+    ...table(
+      rows.map(row => row.map(printable)),
+      { width, indent: 2 },
+    ),
+    ...(more > 0 ? [`  and ${grouped(more)} more`] : []),
   ];
 };
 

@@ -1,5 +1,6 @@
+import type { Finding } from '../../drivers/base/types/finding';
 import { allCases, countCases } from '../run/results';
-import type { Counts, Outcome, RunResult } from '../run/results';
+import type { CaseRow, Counts, LostWrite, Outcome, RunResult, StaleRead } from '../run/results';
 import { version } from '../version';
 import type { RunReport } from './run-report';
 
@@ -46,8 +47,18 @@ export interface RunDocument {
       readonly expectations: number;
       /** What failed, or why it was skipped. */
       readonly lines: readonly string[];
+      /** The ids of the findings that were made in it. */
+      readonly findings: readonly number[];
+      /** What it tells beside its outcome, by column. */
+      readonly row: CaseRow | null;
     }[];
   }[];
+  /** Reads that did not get the latest bytes, under a script. */
+  readonly stale: readonly StaleRead[];
+  /** Bytes of which no copy was left, under a script. */
+  readonly lost: readonly LostWrite[];
+  /** Each once, however many cases it was made in. */
+  readonly findings: readonly Finding[];
 }
 
 /** A run as a document; of one that was stopped, `events` and `trace` are null. */
@@ -59,7 +70,7 @@ export const runDocument = ({
   notes,
   repeat,
 }: RunReport): RunDocument => {
-  const { parameters, suites, isComplete, events, trace, unasked } = result;
+  const { parameters, suites, isComplete, events, trace, unasked, stale, lost, findings } = result;
   const { board, model, adversary, seed, timings } = parameters;
   return {
     format: 'dmabench-run-1',
@@ -76,12 +87,13 @@ export const runDocument = ({
     suites: suites.map(({ name, cases }) => ({
       name,
       totals: countCases(cases),
-      cases: cases.map(({ name: caseName, outcome, expectations, lines }) => ({
-        name: caseName,
-        outcome,
-        expectations,
-        lines,
+      cases: cases.map(one => ({
+        ...{ name: one.name, outcome: one.outcome, expectations: one.expectations },
+        ...{ lines: one.lines, findings: one.findings, row: one.row },
       })),
     })),
+    stale,
+    lost,
+    findings: findings.map(({ finding }) => finding),
   };
 };

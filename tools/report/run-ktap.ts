@@ -1,5 +1,6 @@
 import { allCases, countCases, hasFailed } from '../run/results';
 import type { CaseResult, Counts, RunResult, SuiteResult } from '../run/results';
+import { findingLine } from './findings-human';
 import type { RunReport } from './run-report';
 import { printable } from './text';
 
@@ -10,7 +11,7 @@ import { printable } from './text';
 export const runKtap = ({ result, notes, repeat }: RunReport): string => {
   const lines = ['KTAP version 1', `1..${result.suites.length}`];
   result.suites.forEach((suite, i) => {
-    lines.push(...suiteLines(suite, i + 1));
+    lines.push(...suiteLines(suite, i + 1, result));
   });
   lines.push(totals('Totals', countCases(allCases(result))));
   for (const text of [...notes.map(note => `note: ${note}`), `repeat: ${repeat}`]) {
@@ -23,14 +24,26 @@ export const runKtap = ({ result, notes, repeat }: RunReport): string => {
 const ending = ({ isComplete, trace, events }: RunResult): string =>
   isComplete ? `# trace: ${trace}, ${events} events` : '# interrupted';
 
-const suiteLines = ({ name, cases }: SuiteResult, number: number): string[] => [
+const suiteLines = (
+  { name, cases }: SuiteResult,
+  number: number,
+  { findings }: RunResult,
+): string[] => [
   '    KTAP version 1',
   `    # Subtest: ${name}`,
   `    1..${cases.length}`,
-  ...cases.flatMap((one, i) => caseLines(one, i + 1).map(line => `    ${line}`)),
+  ...cases.flatMap((one, i) =>
+    [...findingLines(one, findings), ...caseLines(one, i + 1)].map(line => `    ${line}`),
+  ),
   totals(name, countCases(cases)),
   `${hasFailed(cases) ? 'not ok' : 'ok'} ${number} ${name}`,
 ];
+
+/** What was found in the case: diagnostics before its result. */
+const findingLines = (one: CaseResult, findings: RunResult['findings']): string[] =>
+  findings
+    .filter(({ finding }) => one.findings.includes(finding.id))
+    .map(kept => `# finding ${findingLine(kept)}`);
 
 const caseLines = ({ name, outcome, lines }: CaseResult, number: number): string[] => {
   switch (outcome) {

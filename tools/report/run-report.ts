@@ -16,6 +16,8 @@ export interface RunReport {
   readonly notes: readonly string[];
   /** The command line that repeats the run. */
   readonly repeat: string;
+  /** Somebody asked for certain suites, and is to see what their cases tell besides. */
+  readonly hasTables: boolean;
 }
 
 /** Brings together a run and the machine that it was made on; no note twice. */
@@ -24,6 +26,7 @@ export const makeReport = (
   board: Board,
   plan: MachinePlan,
   repeat: string,
+  hasTables: boolean,
 ): RunReport => ({
   result,
   hash: board.hash,
@@ -31,6 +34,7 @@ export const makeReport = (
   memory: ramOf(plan),
   notes: [...new Set([...notesOf(board, plan), ...result.notes])],
   repeat,
+  hasTables,
 });
 
 /** `2 × cortex-a9`, one for each kind of core, in the order of the cpu nodes. */

@@ -1,4 +1,5 @@
 import { wrap } from './text';
+import type { Paint } from './text';
 
 /** How a table is laid out; widths in characters. */
 export interface TableOptions {
@@ -33,3 +34,9 @@ export const table = (rows: readonly (readonly string[])[], options: TableOption
     );
   });
 };
+
+/** Lines of which those with this word stand out. */
+export const painted = (lines: readonly string[], word: string, paint: Paint): string[] =>
+  lines.map(line =>
+    line.replaceAll(new RegExp(`\\b${word}\\b`, 'g'), found => paint('red', found)),
+  );

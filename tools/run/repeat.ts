@@ -1,14 +1,52 @@
-import type { RunArguments } from '../commands/arguments';
+import type { MachineOptions, MutateArguments, RunArguments } from '../commands/arguments';
+import type { SavedMachine } from '../explain/saved-shape';
+import type { Replay } from './findings';
 
 /** A command line, for a POSIX shell, that does the same run: the seed is always in it. */
 export const repeatLine = (args: RunArguments): string => {
-  const words = ['dmabench', 'run', args.board];
-  for (const overlay of args.overlay ?? []) words.push('--overlay', overlay);
-  for (const quirk of args.quirk ?? []) words.push(`--quirk=${quirk}`);
-  if (args.memory !== undefined) words.push('--memory', args.memory);
-  for (const suite of args.suite ?? []) words.push('--suite', suite);
+  const words = ['dmabench', 'run', args.board, ...machineWords(args), ...suiteWords(args.suite)];
   words.push('--adversary', args.adversary, '--seed', args.seed);
   if (args['dma-timing'] !== 'both') words.push('--dma-timing', args['dma-timing']);
+  words.push(...dropWords(args.drop));
+  return words.map(quoted).join(' ');
+};
+
+/** A command line that does the same mutations. */
+export const mutateLine = (args: MutateArguments): string => {
+  const words = ['dmabench', 'mutate', ...args.boards, ...machineWords(args)];
+  return [...words, ...suiteWords(args.suite), '--seed', args.seed].map(quoted).join(' ');
+};
+
+const machineWords = ({ overlay = [], quirk = [], memory }: MachineOptions): string[] => [
+  ...overlay.flatMap(file => ['--overlay', file]),
+  ...quirk.map(name => `--quirk=${name}`),
+  ...(memory === undefined ? [] : ['--memory', memory]),
+];
+
+const suiteWords = (patterns: readonly string[] = []): string[] =>
+  patterns.flatMap(pattern => ['--suite', pattern]);
+
+const dropWords = (places: readonly string[] = []): string[] =>
+  places.flatMap(place => ['--drop', place]);
+
+/** A command line that replays a witness: the cases that led there, on one machine, under its script. */
+export const replayLine = (
+  { board, memory, quirk, overlay, drop, seed }: SavedMachine,
+  { suite, cases, isWhole, timing }: Replay,
+  script: string,
+): string => {
+  const machine = machineWords({ overlay, quirk, memory: memory ?? undefined });
+  const patterns = isWhole ? [suite] : cases.map(name => `${suite}.${name}`);
+  const words = ['dmabench', 'run', board, ...machine, ...suiteWords(patterns)];
+  words.push(
+    '--adversary',
+    `script:${script}`,
+    '--seed',
+    seed,
+    '--dma-timing',
+    timing,
+    ...dropWords(drop),
+  );
   return words.map(quoted).join(' ');
 };
 

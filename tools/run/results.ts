@@ -1,4 +1,6 @@
 import type { Step } from '../../arch/arm/concrete/whims';
+import type { ByteRange } from '../../drivers/base/types/finding';
+import type { KeptFinding } from './findings';
 
 /** What became of a case; of several runs of it (one per timing) the worst counts. */
 export type Outcome = 'passed' | 'failed' | 'skipped';
@@ -10,7 +12,14 @@ export interface CaseResult {
   /** Why it was skipped, or what failed, a line each. */
   readonly lines: readonly string[];
   readonly expectations: number;
+  /** The numbers of the findings that were made in it, in the order of the run's. */
+  readonly findings: readonly number[];
+  /** What the case tells beside pass or fail, by column: see CaseContext.row. */
+  readonly row: CaseRow | null;
 }
+
+/** A line of the table that the cases of a suite make together: a text for each column. */
+export type CaseRow = Readonly<Record<string, string>>;
 
 /** A suite, and its cases in the order of the suite. */
 export interface SuiteResult {
@@ -27,6 +36,29 @@ export interface RunParameters {
   readonly timings: readonly string[];
 }
 
+/** A read that did not get the latest bytes, on a machine that follows a script. */
+export interface StaleRead {
+  readonly suite: string;
+  readonly timing: string;
+  /** The number of the event. */
+  readonly event: number;
+  /** `CPU0 load`, `test-master0 device read`. */
+  readonly access: string;
+  /** Physical. */
+  readonly bytes: ByteRange;
+  /** False: an older version, whose value happens to be the same. */
+  readonly valuesDiffer: boolean;
+}
+
+/** Bytes that were written and of which no copy was left when a case was over. */
+export interface LostWrite {
+  /** `suite.case` */
+  readonly inCase: string;
+  readonly timing: string;
+  /** Physical. */
+  readonly bytes: ByteRange;
+}
+
 /** All that a run has shown. */
 export interface RunResult {
   readonly parameters: RunParameters;
@@ -39,6 +71,12 @@ export interface RunResult {
   readonly events: number;
   /** What the machine did that nobody asked for: how often each step that it took. */
   readonly unasked: Readonly<Partial<Record<Step, number>>>;
+  /** Of runs under a script, in the order of their events; at most so many as Versions keeps. */
+  readonly stale: readonly StaleRead[];
+  /** Of runs under a script, among the lines that it names. */
+  readonly lost: readonly LostWrite[];
+  /** Each once, however many cases and timings it was made in; numbered from 1. */
+  readonly findings: readonly KeptFinding[];
   readonly notes: readonly string[];
 }
 

@@ -1,6 +1,7 @@
 import { parseScript } from '../../arch/arm/adversary/script';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
 import { SUITES } from '../../tests/suites';
+import type { BugsByChance } from '../../tests/suites/bugs/by-chance';
 import type { Board } from '../board/open';
 import { openBoard, planRun } from '../board/open';
 import { readText } from '../board/files';
@@ -17,22 +18,41 @@ import { runKtap } from '../report/run-ktap';
 import { makeReport } from '../report/run-report';
 import type { RunReport } from '../report/run-report';
 import { painter, widthOf } from '../report/text';
+import { PlaceGate } from '../mutate/site-gate';
+import { chanceOf, withChance } from './chance';
 import { selectCases } from './patterns';
 import { repeatLine } from './repeat';
 import { allCases, hasFailed } from './results';
+import { saveRun, withWitnesses } from './save';
 import { SuiteRun } from './runner';
-import type { AdversaryChoice, RunOptions } from './runner';
+import type { AdversaryChoice } from './job';
+import type { RunOptions } from './runner';
 
 /** `dmabench run`: boots the board, runs the suites, reports. */
 export const run = (args: RunArguments, host: Host): ExitStatus => {
   const board = openBoard(args.board, args.overlay ?? []);
-  const options = runOptions(args, board);
+  const gate = args.drop === undefined ? null : new PlaceGate(args.drop);
+  const options = { ...runOptions(args, board), ...(gate === null ? {} : { gate }) };
   const repeat = repeatLine(args);
   const suites = new SuiteRun(options);
-  const isInterrupted = runAll(suites, repeat, host);
-  const result = suites.result();
-  host.out.write(render(args.format, makeReport(result, board, options.plan, repeat), host));
+  const chance = chanceOf(args.suite ?? [], options.selects, options);
+  const isInterrupted = runAll(suites, chance, repeat, host);
+  const { save } = args;
+  const ran = suites.result();
+  if (!isInterrupted) gate?.checkCalled();
+  const bare = chance === null ? ran : withChance(ran, chance);
+  const findings = save === undefined ? bare.findings : withWitnesses(bare.findings, save);
+  const result = { ...bare, findings };
+  if (save !== undefined) saveRun(save, args, findings);
+  host.out.write(
+    render(
+      args.format,
+      makeReport(result, board, options.plan, repeat, args.suite !== undefined),
+      host,
+    ),
+  );
   if (isInterrupted) return Exit.Interrupted;
+  if (findings.some(({ proof }) => proof === 'not-replayed')) return Exit.Defect;
   return hasFailed(allCases(result)) ? Exit.Failed : Exit.Passed;
 };
 
@@ -54,23 +74,36 @@ const adversaryOf = (text: string): AdversaryChoice => {
 };
 
 /** Steps the run to its end, or to where the user interrupts it; true if so. */
-const runAll = (suites: SuiteRun, repeat: string, host: Host): boolean => {
+const runAll = (
+  suites: SuiteRun,
+  chance: BugsByChance | null,
+  repeat: string,
+  host: Host,
+): boolean => {
   const progress = new Progress(host);
   try {
     return host.untilInterrupted(() => {
       const { next } = suites;
-      if (next === null) return false;
+      if (next === null) return stepChance(chance, progress);
       progress.show(next, suites.done, suites.total);
       try {
         suites.step();
       } catch (error) {
         throw new RunStopped(next, repeat, error);
       }
-      return suites.next !== null;
+      return suites.next !== null || chance !== null;
     });
   } finally {
     progress.clear();
   }
+};
+
+/** False if there is nothing more to do. */
+const stepChance = (chance: BugsByChance | null, progress: Progress): boolean => {
+  if (chance === null || chance.done === chance.total) return false;
+  progress.show('the bugs by chance', chance.done, chance.total);
+  chance.step();
+  return true;
 };
 
 const render = (format: RunArguments['format'], report: RunReport, { out }: Host): string => {

@@ -1,65 +1,33 @@
-import { LruAdversary } from '../../arch/arm/adversary/lru';
-import { RandomAdversary } from '../../arch/arm/adversary/random';
-import type { Adversary } from '../../arch/arm/adversary/adversary';
-import { ScriptAdversary } from '../../arch/arm/adversary/script';
-import type { Script } from '../../arch/arm/adversary/script';
+import { CpuComplex } from '../../arch/arm/complex';
+import type { StaleAccess } from '../../arch/arm/concrete/versions';
 import { STEPS } from '../../arch/arm/concrete/whims';
 import type { Step } from '../../arch/arm/concrete/whims';
-import type { StreamingSteps } from '../../arch/arm/mm/dma';
 import type { DmaTiming } from '../../drivers/base/hw/dma-port';
 import { Trace } from '../../drivers/base/hw/trace';
-import { KernelOops } from '../../drivers/base/kernel/oops';
-import { InputError, invariant } from '../../drivers/base/types/errors';
-import { Random } from '../../drivers/base/types/random';
-import { bootMachine } from '../../machines/boot';
-import type { BootOptions } from '../../machines/boot';
+import { invariant } from '../../drivers/base/types/errors';
 import type { Machine } from '../../machines/machine';
-import type { MachinePlan } from '../../machines/plan';
-import { AbortCase, CaseContext, SkipCase } from '../../tests/suites/suite';
-import type { Case, Suite } from '../../tests/suites/suite';
-import type { CaseResult, Outcome, RunResult, SuiteResult } from './results';
-
-/** The policy of what happens spontaneously, made anew for every machine that is booted. */
-export type AdversaryChoice =
-  | { readonly kind: 'lru' }
-  | { readonly kind: 'random' }
-  | { readonly kind: 'script'; readonly script: Script };
+import type { Suite } from '../../tests/suites/suite';
+import type { BareResult } from './case';
+import { RunFindings } from './findings';
+import type { CountedFinding, KeptFinding } from './findings';
+import { investigate } from './investigate';
+import { bootJob, finishScript, lostBytes, runCaseOf } from './job';
+import type { Bench, BenchOptions, Job } from './job';
+import type { CaseResult, Outcome, LostWrite, RunResult, StaleRead, SuiteResult } from './results';
 
 /** What is to be run, on what, and under which policies. */
-export interface RunOptions {
-  readonly board: string;
-  readonly plan: MachinePlan;
+export interface RunOptions extends BenchOptions {
   readonly suites: readonly Suite[];
   /** `suite.case` names that are to run; all if the function says so. */
   readonly selects: (suite: string, name: string) => boolean;
-  readonly adversary: AdversaryChoice;
-  readonly seed: number;
   readonly timings: readonly DmaTiming[];
-  readonly streaming: StreamingSteps;
+  /** Of one case so many findings about values are looked at in a second run; 16 unless told. */
+  readonly investigated?: number;
 }
 
-const makeAdversary = (choice: AdversaryChoice, random: Random): Adversary => {
-  switch (choice.kind) {
-    case 'lru':
-      return new LruAdversary();
-    case 'random':
-      return new RandomAdversary(random.fork('adversary'));
-    case 'script':
-      return new ScriptAdversary(choice.script);
-  }
-};
-
-/** A suite under one timing: what one machine is booted for. */
-interface Job {
-  readonly suite: Suite;
-  readonly timing: DmaTiming;
+/** A job, and what became of its cases so far. */
+interface StartedJob extends Job {
   readonly results: CaseResult[];
-}
-
-/** The machine of the job that is under way. */
-interface Bench {
-  readonly machine: Machine;
-  readonly random: Random;
 }
 
 /**
@@ -71,9 +39,12 @@ export class SuiteRun {
   readonly total: number;
   readonly #options: RunOptions;
   readonly #suites: readonly Suite[];
-  readonly #jobs: readonly Job[];
+  readonly #jobs: readonly StartedJob[];
   readonly #trace = new Trace();
   readonly #notes: Set<string>;
+  readonly #findings = new RunFindings();
+  readonly #stale: StaleRead[] = [];
+  readonly #lost: LostWrite[] = [];
   #job = 0;
   #done = 0;
   #events = 0;
@@ -113,8 +84,11 @@ export class SuiteRun {
     const one = job?.suite.cases[job.results.length];
     invariant(job !== undefined && one !== undefined, 'a step of a run that is done');
     this.#bench ??= this.#boot(job);
-    const { machine, random } = this.#bench;
-    job.results.push(runCase(machine, job.suite, one, random.fork(one.name)));
+    const result = runCaseOf(this.#bench, job, job.results.length);
+    const { machine } = this.#bench;
+    this.#noteLost(this.#bench, job, one.name);
+    machine.observer?.finish();
+    job.results.push(this.#withFindings(job, result, machine.findings?.take() ?? []));
     this.#done += 1;
     if (job.results.length === job.suite.cases.length) this.#finish(job, machine);
   }
@@ -136,23 +110,57 @@ export class SuiteRun {
       trace: this.#trace.hash,
       events: this.#events,
       unasked: this.#unasked,
+      stale: this.#stale,
+      lost: this.#lost,
+      findings: this.#findings.list(),
       notes: [...this.#notes],
     };
   }
 
-  #boot({ suite, timing }: Job): Bench {
-    const { board, plan, streaming, seed } = this.#options;
-    const random = new Random(seed).fork(`${suite.name} ${timing}`);
-    const adversary = makeAdversary(this.#options.adversary, random);
-    const machine = bootPlan(board, plan, { adversary, random, timing, streaming });
-    for (const note of machine.notes) this.#notes.add(note);
-    return { machine, random };
+  #boot(job: Job): Bench {
+    const bench = bootJob(this.#options, job);
+    for (const note of bench.machine.notes) this.#notes.add(note);
+    return bench;
   }
 
-  #finish({ results }: Job, { hardware }: Machine): void {
+  /** After the last case, what the script has for after it. */
+  #noteLost(bench: Bench, { suite, timing, results }: StartedJob, name: string): void {
+    const { adversary } = this.#options;
+    if (adversary.kind !== 'script') return;
+    if (results.length + 1 === suite.cases.length) finishScript(bench, adversary.script);
+    const inCase = `${suite.name}.${name}`;
+    const lost = lostBytes(bench, adversary.script);
+    this.#lost.push(...lost.map(bytes => ({ inCase, timing, bytes })));
+  }
+
+  /** The result of the case, which its findings may fail. */
+  #withFindings(
+    { suite, timing, results }: StartedJob,
+    result: BareResult,
+    found: readonly CountedFinding[],
+  ): CaseResult {
+    if (found.length === 0) return { ...result, findings: [] };
+    const job = { suite, timing };
+    const investigated = investigate(
+      ...([this.#options, job, results.length, found] as const),
+      this.#options.investigated,
+    );
+    const cases = suite.cases.slice(0, results.length + 1).map(({ name }) => name);
+    const all = this.#options.suites.find(({ name }) => name === suite.name)?.cases.length;
+    const replay = { suite: suite.name, cases, timing, isWhole: suite.cases.length === all };
+    const ids = investigated.map(one => this.#findings.add(one, replay));
+    return judged(result, [...new Set(ids)], this.#findings.list());
+  }
+
+  #finish({ suite, timing, results }: StartedJob, { hardware }: Machine): void {
+    const { complex } = hardware;
+    if (complex instanceof CpuComplex && complex.versions !== null) {
+      const { stale } = complex.versions;
+      this.#stale.push(...stale.map(access => staleRead(suite.name, timing, access)));
+    }
     this.#trace.fold(parseInt(hardware.trace.hash, 16), hardware.trace.events, results.length);
     this.#events += hardware.complex.pulse.now;
-    for (const step of STEPS) {
+    for (const step of this.#options.adversary.kind === 'all' ? [] : STEPS) {
       const taken = hardware.complex.unasked(step);
       if (taken > 0) this.#unasked[step] = (this.#unasked[step] ?? 0) + taken;
     }
@@ -173,17 +181,6 @@ export class SuiteRun {
   }
 }
 
-/** As bootMachine(); an InputError, with the name of the board, for a machine that the kernel crashes on while it boots. */
-export const bootPlan = (board: string, plan: MachinePlan, options: BootOptions): Machine => {
-  try {
-    return bootMachine(plan, options);
-  } catch (error) {
-    if (!(error instanceof KernelOops)) throw error;
-    const expected = 'a machine on which the kernel boots';
-    throw new InputError({ place: board, expected, found: error.message });
-  }
-};
-
 /** Runs suites to the end; a case fails if any run of it does. */
 export const runSuites = (options: RunOptions): RunResult => {
   const run = new SuiteRun(options);
@@ -203,70 +200,36 @@ const worst = (
     'skipped',
   );
   const relevant = runs.filter(({ result }) => result.outcome === outcome);
-  const texts = new Map<string, string[]>();
+  const texts = new Map<string, Set<string>>();
   for (const { timing, result } of relevant) {
-    for (const line of result.lines) texts.set(line, [...(texts.get(line) ?? []), timing]);
+    for (const line of result.lines) texts.set(line, (texts.get(line) ?? new Set()).add(timing));
   }
   const lines = [...texts].map(([line, timings]) =>
-    timings.length === runs.length ? line : `${line} (DMA timing ${timings.join(', ')})`,
+    timings.size === runs.length ? line : `${line} (DMA timing ${[...timings].join(', ')})`,
   );
   const expectations = runs.reduce((sum, { result }) => sum + result.expectations, 0);
-  return { name, outcome, lines, expectations };
+  const findings = [...new Set(runs.flatMap(({ result }) => result.findings))];
+  const row = runs.find(({ result }) => result.row !== null)?.result.row ?? null;
+  return { name, outcome, lines, expectations, findings, row };
 };
 
-/** Why a case that ran to its end without one expectation is skipped: it has not shown anything. */
-const NOTHING_TO_CHECK = 'nothing to check on this board';
-
-const runCase = (machine: Machine, suite: Suite, one: Case, random: Random): CaseResult => {
-  const { name } = one;
-  const unfit = suite.unfit?.(machine) ?? one.unfit?.(machine) ?? null;
-  if (unfit !== null) return { name, outcome: 'skipped', lines: [unfit], expectations: 0 };
-  const context = new CaseContext(machine, random);
-  const before = heldBy(machine);
-  let skipped: string | null = null;
-  try {
-    one.run(context);
-  } catch (thrown) {
-    if (thrown instanceof SkipCase) skipped = thrown.message;
-    else if (thrown instanceof KernelOops) context.fail(thrown.message);
-    else if (!(thrown instanceof AbortCase)) throw thrown;
-  }
-  checkAfter(context, before);
-  const isMoot = skipped !== null || context.expectations === 0;
-  if (context.failures.length === 0 && isMoot) {
-    return { name, outcome: 'skipped', lines: [skipped ?? NOTHING_TO_CHECK], expectations: 0 };
-  }
-  const more = context.dropped > 0 ? [`and ${context.dropped} more failures`] : [];
-  return {
-    name,
-    outcome: context.failures.length > 0 ? 'failed' : 'passed',
-    lines: [...context.failures, ...more],
-    expectations: context.expectations,
-  };
+const staleRead = (suite: string, timing: string, access: StaleAccess): StaleRead => {
+  const { event, by, address, size, valuesDiffer } = access;
+  const who = by.kind === 'device' ? by.name : `CPU${by.cpu}`;
+  const bytes = { start: address, size };
+  return { suite, timing, event, access: `${who} ${access.access}`, bytes, valuesDiffer };
 };
 
-interface Held {
-  /** In use, beside those of translation tables and of kmalloc's own reserve. */
-  readonly pages: number;
-  /** That kmalloc gave. */
-  readonly objects: number;
-}
-
-const heldBy = ({ kernel: { mm, slab } }: Machine): Held => ({
-  pages: mm.pages.managedPages - mm.pages.freePages - mm.tablePages - slab.reservePages,
-  objects: slab.live,
-});
-
-/** What no case may do, however it ended: keep memory, misuse a register. */
-const checkAfter = (context: CaseContext, before: Held): void => {
-  const { machine } = context;
-  const after = heldBy(machine);
-  for (const unit of ['pages', 'objects'] as const) {
-    const kept = after[unit] - before[unit];
-    if (kept === 0) continue;
-    context.fail(`expected all memory to be given back, ${kept} ${unit} are not`);
-  }
-  for (const text of machine.hardware.guestErrors.take()) {
-    context.fail(`a register was misused: ${text}`);
-  }
+/** A case that was right to the byte fails all the same if something could have been wrong. */
+const judged = (
+  result: BareResult,
+  findings: readonly number[],
+  all: readonly KeptFinding[],
+): CaseResult => {
+  const wrong = all.flatMap(({ finding: { id, rule, severity } }) =>
+    findings.includes(id) && severity !== 'note' ? [`finding ${id}: ${rule}`] : [],
+  );
+  if (wrong.length === 0) return { ...result, findings };
+  const lines = result.outcome === 'failed' ? result.lines : [];
+  return { ...result, outcome: 'failed', lines: [...lines, ...wrong], findings };
 };

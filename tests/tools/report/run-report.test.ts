@@ -18,18 +18,24 @@ const passed = (name: string): CaseResult => ({
   outcome: 'passed',
   lines: [],
   expectations: 2,
+  findings: [],
+  row: null,
 });
 const skipped = (name: string, reason: string): CaseResult => ({
   name,
   outcome: 'skipped',
   lines: [reason],
   expectations: 0,
+  findings: [],
+  row: null,
 });
 const failed = (name: string, ...lines: readonly string[]): CaseResult => ({
   name,
   outcome: 'failed',
   lines,
   expectations: 1,
+  findings: [],
+  row: null,
 });
 
 const reportOf = (change: Partial<RunResult> = {}): RunReport => ({
@@ -56,6 +62,9 @@ const reportOf = (change: Partial<RunResult> = {}): RunReport => ({
     unasked: {},
     trace: '0123abcd',
     events: 12_345,
+    stale: [],
+    lost: [],
+    findings: [],
     notes: [],
     ...change,
   },
@@ -64,6 +73,7 @@ const reportOf = (change: Partial<RunResult> = {}): RunReport => ({
   memory: 2n ** 30n,
   notes: ['a note'],
   repeat: 'dmabench run panda --seed 7',
+  hasTables: false,
 });
 
 const plain = (_style: string, text: string): string => text;
@@ -171,7 +181,7 @@ test('JSON has everything, in an order that stays', t => {
   const document = runDocument(reportOf());
   t.deepEqual(Object.keys(document), [
     ...['format', 'version', 'machine', 'parameters', 'repeat', 'complete', 'totals', 'events'],
-    ...['trace', 'unasked', 'notes', 'suites'],
+    ...['trace', 'unasked', 'notes', 'suites', 'stale', 'lost', 'findings'],
   ]);
   t.deepEqual(document.totals, { passed: 2, failed: 1, skipped: 2 });
   t.deepEqual(document.machine, {
@@ -185,14 +195,23 @@ test('JSON has everything, in an order that stays', t => {
     name: 'memory',
     totals: { passed: 1, failed: 1, skipped: 1 },
     cases: [
-      { name: 'reads', outcome: 'passed', expectations: 2, lines: [] },
+      { name: 'reads', outcome: 'passed', expectations: 2, lines: [], findings: [], row: null },
       {
         name: 'writes',
         outcome: 'failed',
         expectations: 1,
         lines: ['expected 1, but it is 2', 'a\nb # c'],
+        findings: [],
+        row: null,
       },
-      { name: 'waits', outcome: 'skipped', expectations: 0, lines: ['no clock'] },
+      {
+        name: 'waits',
+        outcome: 'skipped',
+        expectations: 0,
+        lines: ['no clock'],
+        findings: [],
+        row: null,
+      },
     ],
   });
 });

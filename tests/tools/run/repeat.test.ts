@@ -13,6 +13,8 @@ const ARGS = {
   seed: '1',
   'dma-timing': 'both',
   format: 'json',
+  drop: undefined,
+  save: undefined,
 } as const;
 
 test('the seed and the adversary are in the line although they were not given', t => {
@@ -27,12 +29,13 @@ test('everything that decides the outcome is in the line', t => {
     overlay: ['a.dtbo', 'b.dts'],
     suite: ['cache', 'mmu.*'],
     'dma-timing': 'latest',
+    drop: ['mm/a.ts:1', 'mm/b.ts:2'],
   });
   t.is(
     line,
     'dmabench run virt --overlay a.dtbo --overlay b.dts --quirk=-mvebu-hwcc ' +
       "--quirk=+keystone-offset --memory 1G --suite cache --suite 'mmu.*' " +
-      '--adversary random --seed 1 --dma-timing latest',
+      '--adversary random --seed 1 --dma-timing latest --drop mm/a.ts:1 --drop mm/b.ts:2',
   );
 });
 

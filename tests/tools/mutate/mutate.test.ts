@@ -1,0 +1,158 @@
+import test from 'ava';
+import { ALL_STEPS } from '../../../arch/arm/mm/dma';
+import { DmaDirection, dmaMapSingle, dmaUnmapSingle } from '../../../mm/dma-mapping-common';
+import { openBoard, planRun } from '../../../tools/board/open';
+import { main } from '../../../tools/main';
+import { mutateHuman } from '../../../tools/mutate/mutate-human';
+import { MutationRun, splitPlace } from '../../../tools/mutate/mutation-run';
+import type { MutatedSite } from '../../../tools/mutate/mutation-run';
+import { DriverBench } from '../../suites/driver-bench';
+import type { Suite } from '../../suites/suite';
+import { TestHost } from '../../support/host';
+
+const SIZE = 256;
+
+/** A device writes a buffer, which the CPU then reads; on an SMP kernel it is done twice. */
+const SUITE: Suite = {
+  name: 's',
+  summary: '',
+  cases: [
+    {
+      name: 'receives',
+      run: t => {
+        const bench = t.need(DriverBench.on(t.machine, 'non-coherent'), 'a master');
+        const { dev, device } = bench;
+        const buffer = bench.kmalloc(SIZE);
+        bench.fill(buffer, SIZE, 1);
+        const dma = bench.mapped(dmaMapSingle(dev, buffer, SIZE, DmaDirection.FromDevice));
+        device.writePattern(dma, SIZE, 2);
+        dmaUnmapSingle(dev, dma, SIZE, DmaDirection.FromDevice);
+        t.equal(bench.wrongBytes(buffer, SIZE, 2), 0, 'the wrong bytes');
+        if (t.machine.kernel.cpu.online > 1) bench.kernel.mm.barriers.rmb();
+        bench.kfree(buffer);
+      },
+    },
+  ],
+};
+
+const mutated = (...boards: readonly string[]): MutationRun => {
+  const run = new MutationRun(
+    boards.map(board => ({
+      ...{ board, plan: planRun(openBoard(board, []), { memory: null, quirks: [] }), seed: 1 },
+      ...{ suites: [SUITE], selects: () => true, adversary: { kind: 'all' } as const },
+      ...{ timings: ['earliest', 'latest'] as const, streaming: ALL_STEPS },
+    })),
+  );
+  while (run.next !== null) run.step();
+  return run;
+};
+
+/** What became of a call on each board. */
+const effectsOf = (sites: readonly MutatedSite[], call: string): readonly string[] =>
+  sites.find(({ site }) => site.call === call)?.effects.map(({ kind }) => kind) ?? [];
+
+const ruleOf = (sites: readonly MutatedSite[], call: string): string | null => {
+  const effect = sites.find(({ site }) => site.call === call)?.effects[0];
+  return effect?.kind === 'needed' ? effect.rule : null;
+};
+
+test('on a core that speculates both syncs are needed, on one that does not only the first', t => {
+  const { sites, failing } = mutated('pandaboard', 'versatile-pb').result();
+  t.deepEqual(failing, []);
+  t.deepEqual(effectsOf(sites, 'maintenance in dmaMap'), ['needed', 'needed']);
+  t.deepEqual(effectsOf(sites, 'maintenance in dmaUnmap'), ['needed', 'not needed']);
+  t.is(ruleOf(sites, 'maintenance in dmaUnmap'), 'refill-after-invalidate');
+  t.deepEqual(effectsOf(sites, 'dmaUnmapArea'), ['needed', 'not needed']);
+  t.deepEqual(effectsOf(sites, 'rmb'), ['not needed', 'not exercised']);
+});
+
+test('calls of drivers are named by their lines, maintenance by who in the kernel calls it', t => {
+  const { sites } = mutated('versatile-pb').result();
+  const placeOf = (call: string): string =>
+    splitPlace(sites.find(({ site }) => site.call === call)?.site.at ?? ':')[0];
+  t.is(placeOf('maintenance in dmaMap'), 'tests/tools/mutate/mutate.test.ts');
+  t.is(placeOf('dmaMapArea'), 'arch/arm/mm/dma.ts');
+  t.false(sites.some(({ site }) => site.at.startsWith('tools/')));
+});
+
+test('a run that is stopped tells what is known', t => {
+  const { result } = ((): { result: MutationRun } => {
+    const run = new MutationRun([
+      {
+        ...{
+          board: 'b',
+          plan: planRun(openBoard('versatile-pb', []), { memory: null, quirks: [] }),
+        },
+        ...{ seed: 1, suites: [SUITE], selects: () => true, adversary: { kind: 'all' } },
+        ...{ timings: ['latest'], streaming: ALL_STEPS },
+      },
+    ]);
+    t.is(run.next, 'b: all calls');
+    run.step();
+    t.regex(run.next ?? '', /^b: .*:\d+ /);
+    t.true(run.progress.total > 0);
+    run.step();
+    return { result: run };
+  })();
+  const { sites } = result.result();
+  t.is(sites.filter(({ effects }) => effects[0]?.kind !== 'not exercised').length, 1);
+});
+
+const site = (at: string, call: string): MutatedSite['site'] => ({ at, call, layer: 'cache' });
+const NEEDED = { kind: 'needed', rule: 'stale-cpu-read', inCase: 's.c', text: '' } as const;
+const REPORT = {
+  ...{ boards: ['pandaboard', 'rpi-b'], suites: ['dma-*'], failing: [], isComplete: true },
+  sites: [
+    { site: site('a.ts:7', 'clean'), effects: [NEEDED, NEEDED] },
+    { site: site('a.ts:78', 'invalidate'), effects: [NEEDED, { kind: 'not needed' }] },
+    {
+      site: site('b.ts:120', 'rmb'),
+      effects: [{ kind: 'not exercised' }, { ...NEEDED, rule: null, text: 'expected 1' }],
+    },
+  ],
+} as const;
+
+test('the table has a line for each call and a column for each board', t => {
+  t.is(
+    mutateHuman(REPORT, (_style, text) => text, 80),
+    `dma-* on pandaboard, rpi-b
+
+                   pandaboard  rpi-b
+a.ts
+    7  clean       needed      needed  stale-cpu-read
+   78  invalidate  needed      –       stale-cpu-read
+
+b.ts
+  120  rmb                     needed  s.c fails: expected 1
+
+  needed: without it the finding at the end of the line is made
+  –: not needed on this board, whatever its caches do and whenever its devices
+  move data
+  blank: the suite does not come there on this board
+
+3 calls, 3 needed somewhere
+`,
+  );
+});
+
+test('many boards are numbered, and what fails as it is, is said', t => {
+  const boards = ['pandaboard', 'imx6q-sabresd', 'versatile-pb', 'vexpress-a15'];
+  const failing = [{ board: 'rpi-b', cases: ['s.c'] }];
+  const text = mutateHuman({ ...REPORT, boards, failing, isComplete: false }, (_s, x) => x, 80);
+  t.true(text.includes('  [4] vexpress-a15\n'));
+  t.true(text.includes('rpi-b fails even with all calls in place: s.c.'));
+  t.true(text.includes('(interrupted: not all calls were tried)'));
+  t.true(text.split('\n').every(line => line.length <= 80));
+});
+
+test('mutate prints JSON with an effect for each board', async t => {
+  const host = new TestHost();
+  const suite = 'memory.stores_read_back';
+  const status = await main(
+    ['mutate', 'versatile-pb', 'rpi-b', '--suite', suite, '--format', 'json'],
+    host,
+  );
+  t.is(status, 0, host.err.text);
+  const document = JSON.parse(host.out.text) as { readonly boards: readonly string[] };
+  t.deepEqual(document.boards, ['versatile-pb', 'rpi-b']);
+});

@@ -1,0 +1,70 @@
+import { parseScript } from '../../arch/arm/adversary/script';
+import { ScriptAdversary } from '../../arch/arm/adversary/scripted';
+import { CpuComplex } from '../../arch/arm/complex';
+import type { WitnessGoal } from '../../arch/arm/coherence/witness';
+import { InputError, UnmodelledError } from '../../drivers/base/types/errors';
+import type { ByteRange } from '../../drivers/base/types/finding';
+import { bootJob, finishScript, runCaseOf } from './job';
+import type { BenchOptions, Job } from './job';
+
+/** What a replay is to show. */
+export interface ReplayGoal {
+  readonly kind: WitnessGoal['kind'];
+  /** The number of the event at which the access is wrong, or what is lost is overtaken. */
+  readonly event: number;
+  /** The byte that the witness follows, and those of the access. */
+  readonly byte: number;
+  readonly bytes: ByteRange;
+}
+
+/**
+ * Runs the first cases of a job on the machine with real caches, under a witness's script, and
+ * answers whether it gets there: the access read bytes that were not of the latest version, or no
+ * copy of what was lost is left. Versions decide; equal values are no excuse.
+ */
+export const replays = (
+  options: BenchOptions,
+  job: Job,
+  index: number,
+  lines: readonly string[],
+  goal: ReplayGoal,
+): boolean => {
+  const script = parseScript(lines.join('\n'), 'witness');
+  const adversary = new ScriptAdversary(script);
+  let complex: CpuComplex | null = null;
+  let isLost = false;
+  const look = (): void => {
+    isLost ||= complex?.versions?.isLost(goal.byte) === true;
+  };
+  // What waits may be lost only by a step after the access.
+  const last = Math.max(goal.event + 1, ...script.steps.map(({ event }) => event));
+  adversary.before(goal.event + 1, look);
+  adversary.before(last, look);
+  try {
+    const bench = bootJob(options, job, {
+      adversary,
+      versions: true,
+      onPower: hardware => {
+        if (hardware.complex instanceof CpuComplex) complex = hardware.complex;
+      },
+    });
+    for (let i = 0; i <= index; i++) runCaseOf(bench, job, i);
+    finishScript(bench, script);
+    look();
+    script.checkTaken();
+    const { complex: ran } = bench.machine.hardware;
+    return goal.kind === 'stale' ? ran instanceof CpuComplex && isStale(ran, goal) : isLost;
+  } catch (error) {
+    // A step that the machine refuses: the schedule is none of this machine.
+    if (error instanceof InputError || error instanceof UnmodelledError) return false;
+    throw error;
+  }
+};
+
+const isStale = ({ versions }: CpuComplex, { event, bytes }: ReplayGoal): boolean =>
+  versions?.stale.some(
+    access =>
+      access.event === event &&
+      access.address < bytes.start + bytes.size &&
+      bytes.start < access.address + access.size,
+  ) === true;
