@@ -4,6 +4,7 @@ import test from 'ava';
 import { InputError } from '../../drivers/base/types/errors';
 import { flatMemory, inlinedLoop } from '../bench/baselines';
 import { freePageRun, makeBenchMachine } from '../bench/bench-machine';
+import { benchCheckedTrace } from '../bench/checker';
 import { benchTrace } from '../bench/cpu';
 import { readTrace } from '../bench/trace-file';
 import { EXPECTED, fnv, makeTrace, pagesOf } from '../bench/traces';
@@ -27,6 +28,8 @@ for (const name of ['mixed', 'hot'] as const) {
     t.is(flatMemory(pages)(trace).sum, expected.sum);
     t.notThrows(() => benchTrace(name, trace, expected));
     t.throws(() => benchTrace(name, trace, { ...expected, misses: 1 }));
+    t.notThrows(() => benchCheckedTrace(name, trace, expected.sum));
+    t.throws(() => benchCheckedTrace(name, trace, expected.sum ^ 1));
     t.regex(EXPECTED[name].fnv, /^[0-9a-f]{8}$/);
   });
 }

@@ -1,6 +1,10 @@
 import type { Adversary } from '../../arch/arm/adversary/adversary';
 import { LruAdversary } from '../../arch/arm/adversary/lru';
+import type { CheckedCpu } from '../../arch/arm/checked/cpu';
+import { CheckedComplex } from '../../arch/arm/checked/complex';
 import { CpuComplex } from '../../arch/arm/complex';
+import type { Complex, ComplexParts } from '../../arch/arm/complex-parts';
+import type { ConcreteCpu } from '../../arch/arm/concrete/cpu';
 import { coreNamed } from '../../arch/arm/cores';
 import type { Cpu } from '../../arch/arm/cpu';
 import { SCTLR } from '../../arch/arm/regs/sysreg';
@@ -34,22 +38,22 @@ export const freePageRun = (pages: readonly number[]): number | null => {
 
 /** A CPU with the caches of the traces, its MMU on, memory mapped one to one in sections. */
 export interface BenchMachine {
-  readonly cpu: Cpu;
+  readonly cpu: ConcreteCpu;
   readonly complex: CpuComplex;
   readonly ram: Ram;
 }
 
-/** A Cortex-A9 with 32 KiB of L1 and an outer cache of 512 KiB, both LRU, behind its whole path. */
-export const makeBenchMachine = (
-  pages: readonly number[],
-  adversary: Adversary = new LruAdversary(),
-): BenchMachine => {
-  const free = freePageRun(pages);
-  invariant(free !== null, 'the pages leave room for a page table');
-  const table = free * 4096;
+/** The same silicon, checked: every behaviour of those caches at once. */
+export interface CheckedBenchMachine {
+  readonly cpu: CheckedCpu;
+  readonly complex: CheckedComplex;
+  readonly ram: Ram;
+}
+
+/** A Cortex-A9 with 32 KiB of L1 and, if asked for, an outer cache of 512 KiB. */
+const silicon = (hasOuter = true): ComplexParts => {
   const block = new RamBlock('ram', DEVICES);
-  const ram = new Ram(page => (page * 4096 < DEVICES ? { block, blockPage: page } : null));
-  const complex = new CpuComplex({
+  return {
     cpus: [
       {
         profile: coreNamed('cortex-a9'),
@@ -60,17 +64,48 @@ export const makeBenchMachine = (
         l2: null,
       },
     ],
-    outer: { size: 0x8_0000, ways: 8, line: 32 },
-    adversary,
-    random: new Random(1),
-    ram,
+    outer: hasOuter ? { size: 0x8_0000, ways: 8, line: 32 } : null,
+    ram: new Ram(page => (page * 4096 < DEVICES ? { block, blockPage: page } : null)),
     io: { read: () => -2, write: () => 2 },
     trace: new Trace(),
     time: { now: 0, pass: () => undefined, toNextEvent: () => false },
-  });
-  const [cpu] = complex.cpus;
-  invariant(cpu !== undefined && complex.outer !== null, 'the bench machine has a CPU and an L2');
-  complex.outer.enabled = true;
+  };
+};
+
+/** Caches are LRU. */
+export const makeBenchMachine = (
+  pages: readonly number[],
+  adversary: Adversary = new LruAdversary(),
+): BenchMachine => {
+  const parts = silicon();
+  const complex = new CpuComplex({ ...parts, adversary, random: new Random(1) });
+  const { ram } = parts;
+  return { cpu: started(complex, complex.cpus[0], ram, pages), complex, ram };
+};
+
+/** As makeBenchMachine, under `all`. */
+export const makeCheckedBenchMachine = (
+  pages: readonly number[],
+  hasOuter = true,
+): CheckedBenchMachine => {
+  const parts = silicon(hasOuter);
+  const complex = new CheckedComplex(parts);
+  const { ram } = parts;
+  return { cpu: started(complex, complex.cpus[0], ram, pages), complex, ram };
+};
+
+/** The CPU with caches and MMU on, and RAM as the traces want it. */
+const started = <Kind extends Cpu>(
+  { outer }: Complex,
+  cpu: Kind | undefined,
+  ram: Ram,
+  pages: readonly number[],
+): Kind => {
+  const free = freePageRun(pages);
+  invariant(free !== null, 'the pages leave room for a page table');
+  invariant(cpu !== undefined, 'the bench machine has a CPU');
+  const table = free * 4096;
+  if (outer !== null) outer.enabled = true;
   const cached = SECTION.cacheable | SECTION.bufferable | (1 << SECTION.texShift);
   for (let i = 0; i < 4096; i++) {
     const entry = (i << 20) | L1_TYPE.section | (AP.full << SECTION.apShift) | cached;
@@ -84,5 +119,5 @@ export const makeBenchMachine = (
     const first = ram.wordOf(page * 4096);
     for (let i = 0; i < 1024; i++) ram.writeWord(first + i, initialWord(n * 1024 + i));
   });
-  return { cpu, complex, ram };
+  return cpu;
 };

@@ -1,10 +1,16 @@
 import { parseArgs } from 'node:util';
 import { InputError } from '../../drivers/base/types/errors';
 import { WrongUse, readArguments } from '../support/script';
+import { benchChecker } from './checker';
 import { benchCpu } from './cpu';
+import { benchScaling } from './scaling';
 
 /** Benchmarks by name. They print ratios against what is measured in the same run. */
-const BENCHES: ReadonlyMap<string, (file: string | null) => void> = new Map([['cpu', benchCpu]]);
+const BENCHES: ReadonlyMap<string, (file: string | null) => void> = new Map([
+  ['cpu', benchCpu],
+  ['checker', benchChecker],
+  ['scaling', benchScaling],
+]);
 
 const parse = (): (() => void) => {
   const options = { trace: { type: 'string' } } as const;
