@@ -145,7 +145,7 @@ export class Whims {
       case 'drop-tlb':
         return this.#parts.mmu.tlb.dropNth(n);
       case 'read-early':
-        return this.#readEarly(word);
+        return this.#readEarly(word, n);
     }
   }
 
@@ -191,10 +191,11 @@ export class Whims {
     return frame === word >>> PAGE_WORDS_SHIFT ? mmu.effectiveAttributes(entry) : -1;
   }
 
-  /** Of a word that this CPU accessed lately, or can through a live translation. */
-  #readEarly(word: number): boolean {
+  /** Of a word that this CPU accessed lately; by line, of any that it can through a translation. */
+  #readEarly(word: number, n: number): boolean {
     const { memory, mmu } = this.#parts;
     if (memory.readEarly(word, memory.recent.attributesOf(word))) return true;
+    if (n !== OF_LINE) return false;
     for (const va of mmu.tlb.addressesOf(this.#pageAt(word))) {
       const attributes = this.#liveAttributes(word, va);
       if (isUncached(attributes) && memory.readEarly(word, attributes)) return true;
