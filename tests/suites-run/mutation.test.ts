@@ -235,7 +235,7 @@ const MUTANTS: readonly Mutant[] = [
     spoil: mutants.noDsb,
     suite: dmaStreamingSuite,
     fails: 'what_the_cpu_wrote_is_what_the_device_reads',
-    on: ['versatile-pb', ...MANY],
+    on: MANY,
   },
 ];
 
