@@ -2,13 +2,17 @@ import type { DmaMemory } from '../../drivers/base/hw/dma-memory';
 import type { IoBus } from '../../drivers/base/hw/io-bus';
 import type { Pulse } from '../../drivers/base/hw/pulse';
 import type { Ram } from '../../drivers/base/hw/ram';
+import { TraceKind, ofCpu } from '../../drivers/base/hw/trace';
 import type { Trace } from '../../drivers/base/hw/trace';
+import { TlbOp } from '../../drivers/base/types/isa';
 import type { Stateful } from '../../drivers/base/types/state';
 import type { CacheGeometry } from './cache/line-cache';
 import type { OuterLevel } from './cache/outer-level';
 import type { Step } from './concrete/whims';
 import type { Cpu, CpuTime } from './cpu';
 import type { CpuBus } from './front';
+import type { MemoryModel } from './memory-model';
+import type { Mmu, WalkMemory } from './mmu/mmu';
 import type { CoreProfile } from './profile';
 
 /** One CPU of a machine, as its description resolved it. */
@@ -50,3 +54,36 @@ export interface Complex extends Stateful {
   /** How often any CPU took a step that nobody asked for. */
   unasked(step: Step): number;
 }
+
+/** Memory as the walker of a CPU reaches it: table words through its caches, noted in the trace. */
+export const walkMemory = (
+  { ram, trace }: Pick<ComplexParts, 'ram' | 'trace'>,
+  cpu: number,
+  memory: Pick<MemoryModel, 'readTableWord'>,
+): WalkMemory => ({
+  readTableWord: (address, inner, outer) => {
+    const word = ram.wordOf(address);
+    if (word < 0) return null;
+    const entry = memory.readTableWord(word, inner, outer);
+    trace.fold(ofCpu(TraceKind.Walk, cpu), word, entry);
+    return entry;
+  },
+  isRam: address => ram.wordOf(address) >= 0,
+});
+
+/** One TLB operation of a CPU, on its own TLB and, where it is broadcast, on those of all others. */
+export const invalidateTlbs = (
+  cpus: readonly Cpu[],
+  mmus: readonly Mmu[],
+  number: number,
+  op: TlbOp,
+  operand: number,
+  asid: number,
+): void => {
+  const broadcast = op >= TlbOp.AllIS && mmus[number]?.isBroadcast === true;
+  cpus.forEach((cpu, other) => {
+    if (other !== number && !broadcast) return;
+    mmus[other]?.invalidate(op, operand, asid);
+    cpu.front.micro.flush();
+  });
+};

@@ -1,12 +1,10 @@
 import { i32 } from '../../drivers/base/types/arrays';
 import { InputError, UnmodelledError, invariant } from '../../drivers/base/types/errors';
-import { TlbOp } from '../../drivers/base/types/isa';
 import type { Random } from '../../drivers/base/types/random';
 import { Pulse } from '../../drivers/base/hw/pulse';
 import { UncachedMemory } from '../../drivers/base/hw/dma-memory';
 import type { DmaMemory } from '../../drivers/base/hw/dma-memory';
 import type { IoBus } from '../../drivers/base/hw/io-bus';
-import { TraceKind, ofCpu } from '../../drivers/base/hw/trace';
 import { restoreAll } from '../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../drivers/base/types/state';
 import type { StateValue } from '../../drivers/base/types/state';
@@ -20,6 +18,7 @@ import { LineCache } from './cache/line-cache';
 import type { CacheGeometry } from './cache/line-cache';
 import { OuterCache } from './cache/outer-cache';
 import { SystemMemory } from './cache/system-memory';
+import { invalidateTlbs, walkMemory } from './complex-parts';
 import type { Complex, ComplexParts, CpuConfig } from './complex-parts';
 import { ConcreteMemory } from './concrete/concrete-memory';
 import { ConcreteCpu } from './concrete/cpu';
@@ -240,7 +239,7 @@ export class CpuComplex implements Complex {
     cache: DataCache,
     front: Front,
   ): ConcreteMemory {
-    const { ram, trace, adversary } = this.#config;
+    const { trace, adversary } = this.#config;
     const memory = new ConcreteMemory({
       profile,
       micro: front.micro,
@@ -252,20 +251,11 @@ export class CpuComplex implements Complex {
       trace,
       interest: this.interest,
       invalidateTlbs: (op, operand, asid) => {
-        this.#invalidateTlbs(number, op, operand, asid);
+        invalidateTlbs(this.cpus, this.#mmus, number, op, operand, asid);
       },
     });
     front.attach(memory);
-    mmu.attach({
-      readTableWord: (address, inner, outer) => {
-        const word = ram.wordOf(address);
-        if (word < 0) return null;
-        const entry = memory.readTableWord(word, inner, outer);
-        trace.fold(ofCpu(TraceKind.Walk, number), word, entry);
-        return entry;
-      },
-      isRam: address => ram.wordOf(address) >= 0,
-    });
+    mmu.attach(walkMemory(this.#config, number, memory));
     return memory;
   }
 
@@ -288,14 +278,5 @@ export class CpuComplex implements Complex {
     const { adversary, random } = this.#config;
     const policy = adversary.isQuiet ? 'lru' : replacement;
     return new LineCache(name, geometry, policy, random.fork(name), adversary.extraWays);
-  }
-
-  #invalidateTlbs(number: number, op: TlbOp, operand: number, asid: number): void {
-    const broadcast = op >= TlbOp.AllIS && this.#mmus[number]?.isBroadcast === true;
-    this.cpus.forEach((cpu, other) => {
-      if (other !== number && !broadcast) return;
-      this.#mmus[other]?.invalidate(op, operand, asid);
-      cpu.front.micro.flush();
-    });
   }
 }

@@ -1,10 +1,8 @@
 import type { DmaMemory } from '../../../drivers/base/hw/dma-memory';
 import type { IoBus } from '../../../drivers/base/hw/io-bus';
 import { NEVER, Pulse } from '../../../drivers/base/hw/pulse';
-import { TraceKind, ofCpu } from '../../../drivers/base/hw/trace';
 import { at } from '../../../drivers/base/types/arrays';
 import { UnmodelledError, invariant } from '../../../drivers/base/types/errors';
-import { TlbOp } from '../../../drivers/base/types/isa';
 import type {
   AccessKind,
   HardwareObserver,
@@ -14,6 +12,7 @@ import type { StateValue } from '../../../drivers/base/types/state';
 import type { OuterLevel } from '../cache/outer-level';
 import { StateSets } from '../coherence/sets';
 import type { LineStates } from '../coherence/line-states';
+import { invalidateTlbs, walkMemory } from '../complex-parts';
 import type { Complex, ComplexParts, CpuConfig } from '../complex-parts';
 import { Front } from '../front';
 import type { CpuBus } from '../front';
@@ -175,11 +174,11 @@ export class CheckedComplex implements Complex {
       polls: this.#polls,
       levels: [l1d, l2],
       invalidateTlbs: (op, operand, asid) => {
-        this.#invalidateTlbs(number, op, operand, asid);
+        invalidateTlbs(this.cpus, this.#mmus, number, op, operand, asid);
       },
     });
     front.attach(memory);
-    this.#attachWalker(number, mmu, memory);
+    mmu.attach(walkMemory(this.#config, number, memory));
     const registers = new SystemRegisters(profile, { l1d, l1i, l2 }, mmu, mpidr);
     const onRegister = (): void => {
       checker.translations?.registerWritten(number);
@@ -206,20 +205,6 @@ export class CheckedComplex implements Complex {
     });
   }
 
-  #attachWalker(number: number, mmu: Mmu, memory: CheckedMemory): void {
-    const { ram, trace } = this.#config;
-    mmu.attach({
-      readTableWord: (address, inner, outer) => {
-        const word = ram.wordOf(address);
-        if (word < 0) return null;
-        const entry = memory.readTableWord(word, inner, outer);
-        trace.fold(ofCpu(TraceKind.Walk, number), word, entry);
-        return entry;
-      },
-      isRam: address => ram.wordOf(address) >= 0,
-    });
-  }
-
   /** The bus, with a note of who is on it: the registers of an outer cache do not say. */
   #noteAccessing(io: CpuBus): CpuBus {
     return {
@@ -229,15 +214,6 @@ export class CheckedComplex implements Complex {
         return io.write(address, width, value, cpu);
       },
     };
-  }
-
-  #invalidateTlbs(number: number, op: TlbOp, operand: number, asid: number): void {
-    const broadcast = op >= TlbOp.AllIS && this.#mmus[number]?.isBroadcast === true;
-    this.cpus.forEach((cpu, other) => {
-      if (other !== number && !broadcast) return;
-      this.#mmus[other]?.invalidate(op, operand, asid);
-      cpu.front.micro.flush();
-    });
   }
 }
 
