@@ -1,4 +1,4 @@
-import { DmaMemory } from '../../../drivers/base/hw/dma-memory';
+import { UncachedMemory } from '../../../drivers/base/hw/dma-memory';
 import type { LineObserver, TransferWindows } from '../../../drivers/base/hw/dma-memory';
 import type { IoBus } from '../../../drivers/base/hw/io-bus';
 import { PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
@@ -15,7 +15,7 @@ import { NO_WRITER } from './translation-hooks';
  * Memory as a master of a checked machine reaches it, snooping or not: the latest bytes, and the
  * states of their line say whether it might have got others.
  */
-export class CheckedDmaMemory extends DmaMemory {
+export class CheckedDmaMemory extends UncachedMemory {
   override readonly windows: TransferWindows = {
     begins: transfer => {
       this.#checker.observer?.transferBegins(this.#by.name, transfer);
@@ -30,6 +30,9 @@ export class CheckedDmaMemory extends DmaMemory {
   readonly #checker: Checker;
   readonly #by: Extract<Accessor, { kind: 'device' }>;
   readonly #polls = new Polls();
+  /** The bytes of the access under way, as a mask of its line. */
+  #low = 0;
+  #high = 0;
 
   constructor(
     ram: Ram,
@@ -44,7 +47,7 @@ export class CheckedDmaMemory extends DmaMemory {
     this.#by = { kind: 'device', name, snoops };
   }
 
-  protected readRam(
+  protected override readRam(
     word: number,
     offset: number,
     length: number,
@@ -53,7 +56,7 @@ export class CheckedDmaMemory extends DmaMemory {
   ): void {
     const verdict = this.#read(word, offset, length, false);
     if (verdict !== 0) this.#tell(verdict, 'device read', word, offset, length);
-    this.#copy(word, offset, length, into, at);
+    super.readRam(word, offset, length, into, at);
   }
 
   /** A device that acts on the new value has seen it: so has it all that was stored before. */
@@ -64,14 +67,12 @@ export class CheckedDmaMemory extends DmaMemory {
     into: Uint8Array,
     at: number,
   ): void {
-    const { lines, lineBytes } = this.#checker;
     const verdict = this.#read(word, offset, length, true);
     const isStuck = (verdict & STUCK) !== 0;
     if (isStuck) this.#tell(verdict, 'device poll', word, offset, length);
     const mayBeOld = (verdict & MAY_STALE) !== 0 && !isStuck;
-    this.#copy(word, offset, length, into, at);
+    super.readRam(word, offset, length, into, at);
     let isOld = false;
-    // Word by word: a device that waits for a word decides by that.
     for (let i = 0; i < length; i++) {
       const byte = word * 4 + offset + i;
       const value = u8(into, at + i);
@@ -80,31 +81,24 @@ export class CheckedDmaMemory extends DmaMemory {
       into[at + i] = answer;
     }
     if (isOld) return;
-    const inLine = (word * 4 + offset) & (lineBytes - 1);
-    const low = lowMask(inLine, length);
-    const high = highMask(inLine, length);
-    lines.deviceSaw(this.#checker.lineOf(word), low, high, this.#by.snoops);
+    const { lines } = this.#checker;
+    lines.deviceSaw(this.#checker.lineOf(word), this.#low, this.#high, this.#by.snoops);
   }
 
-  protected writeRam(
+  protected override writeRam(
     word: number,
     offset: number,
     length: number,
     from: Uint8Array,
     at: number,
   ): void {
-    const { snoops } = this.#by;
     const line = this.#reach(word, true, offset, length);
-    const inLine = (word * 4 + offset) & (this.#checker.lineBytes - 1);
-    const low = lowMask(inLine, length);
-    const high = highMask(inLine, length);
-    const verdict = this.#checker.lines.deviceWrite(line, low, high, snoops);
+    const { lines, overwritten } = this.#checker;
+    const verdict = lines.deviceWrite(line, this.#low, this.#high, this.#by.snoops);
     if (verdict !== 0) this.#tell(verdict, 'device write', word, offset, length);
-    this.#checker.overwritten.note(this.ram, word, Math.ceil((offset + length) / 4));
-    const to = this.ram.poolIndex(word) * 4 + offset;
-    const { bytes } = this.ram;
-    for (let i = 0; i < length; i++) {
-      bytes[to + i] = u8(from, at + i);
+    overwritten.note(this.ram, word, Math.ceil((offset + length) / 4));
+    super.writeRam(word, offset, length, from, at);
+    for (let i = 0; i < length && this.#polls.isUsed; i++) {
       this.#polls.wrote(word * 4 + offset + i, u8(from, at + i));
     }
     if (this.#checker.isTable(word >>> PAGE_WORDS_SHIFT)) this.#tellTables(word, offset, length);
@@ -112,23 +106,23 @@ export class CheckedDmaMemory extends DmaMemory {
 
   #read(word: number, offset: number, length: number, isPoll: boolean): number {
     const line = this.#reach(word, false, offset, length);
-    const inLine = (word * 4 + offset) & (this.#checker.lineBytes - 1);
-    const low = lowMask(inLine, length);
-    const high = highMask(inLine, length);
     const { lines } = this.#checker;
     const { snoops } = this.#by;
     return isPoll
-      ? lines.devicePoll(line, low, high, snoops)
-      : lines.deviceRead(line, low, high, snoops);
+      ? lines.devicePoll(line, this.#low, this.#high, snoops)
+      : lines.deviceRead(line, this.#low, this.#high, snoops);
   }
 
-  /** Before the access: who watches is told, and the line is made ready. */
+  /** Before the access: who watches is told, the line is made ready, and which bytes of it is kept. */
   #reach(word: number, write: boolean, offset: number, length: number): number {
     const checker = this.#checker;
     checker.touch(word >>> PAGE_WORDS_SHIFT);
     checker.deviceTouches(this.#by.name, write, this.ram.addressOf(word) + offset, length);
     const line = checker.lineOf(word);
     checker.beforeOuter(line);
+    const inLine = (word * 4 + offset) & (checker.lineBytes - 1);
+    this.#low = lowMask(inLine, length);
+    this.#high = highMask(inLine, length);
     return line;
   }
 
@@ -142,11 +136,5 @@ export class CheckedDmaMemory extends DmaMemory {
 
   #tell(verdict: number, access: AccessKind, word: number, offset: number, length: number): void {
     this.#checker.verdict(verdict, this.#by, access, this.ram.addressOf(word) + offset, length);
-  }
-
-  #copy(word: number, offset: number, length: number, into: Uint8Array, at: number): void {
-    const from = this.ram.poolIndex(word) * 4 + offset;
-    const { bytes } = this.ram;
-    for (let i = 0; i < length; i++) into[at + i] = u8(bytes, from + i);
   }
 }

@@ -64,31 +64,15 @@ export class CheckedMemory implements MemoryModel, Stateful {
   }
 
   loadWord(slot: number, word: number, mask: number): number {
-    const { micro, ram, polls, checker } = this.#parts;
+    const { micro, ram } = this.#parts;
     const home = i32(micro.home, slot) + word;
-    const { isPoll } = this;
-    this.isPoll = false;
-    const verdict = this.#load(slot, home, mask, isPoll);
-    const value = ram.readWord(home);
-    if (!isPoll) {
-      if (verdict !== 0) this.#told(verdict, 'load', home, mask);
-      return value;
+    if (this.isPoll) {
+      this.isPoll = false;
+      return this.#poll(slot, home, mask);
     }
-    const line = checker.lineOf(home);
-    const before = (verdict & STUCK) === 0 ? undefined : checker.overwritten.of(home);
-    if (before !== undefined) polls.expect(home, before);
-    const isStuck = (verdict & STUCK) !== 0 && polls.isStuckForGood(home, line);
-    const told = isStuck ? verdict : verdict & WATCHED;
-    if (told !== 0) this.#told(told, 'poll', home, mask);
-    const answer = polls.answer(home, value, (verdict & MAY_STALE) !== 0 && !isStuck);
-    if (answer === value && (verdict & MAY_STALE) !== 0) {
-      const offset = this.#offset(home, mask);
-      const size = byteCount(mask);
-      const access = i32(micro.index, slot);
-      const { number } = this.#parts;
-      this.#lines.see(line, lowMask(offset, size), highMask(offset, size), access, number);
-    }
-    return answer;
+    const verdict = this.#load(slot, home, mask);
+    if (verdict !== 0) this.#told(verdict, 'load', home, mask);
+    return ram.readWord(home);
   }
 
   storeWord(slot: number, word: number, value: number, mask: number): void {
@@ -187,7 +171,29 @@ export class CheckedMemory implements MemoryModel, Stateful {
     throw new UnmodelledError('snapshot', 'on a checked machine: run it again instead');
   }
 
-  #load(slot: number, home: number, mask: number, isPoll: boolean): number {
+  /** Answers the old value once where it may be one; whoever gets the new one has seen it. */
+  #poll(slot: number, home: number, mask: number): number {
+    const { micro, ram, polls, checker, number } = this.#parts;
+    const line = checker.lineOf(home);
+    checker.beforeOuter(line);
+    const offset = this.#offset(home, mask);
+    const low = lowMask(offset, byteCount(mask));
+    const high = highMask(offset, byteCount(mask));
+    const access = i32(micro.index, slot);
+    const verdict = this.#lines.poll(line, low, high, access, number);
+    const value = ram.readWord(home);
+    const before = (verdict & STUCK) === 0 ? undefined : checker.overwritten.of(home);
+    if (before !== undefined) polls.expect(home, before);
+    const isStuck = (verdict & STUCK) !== 0 && polls.isStuckForGood(home, line);
+    const told = isStuck ? verdict : verdict & WATCHED;
+    if (told !== 0) this.#told(told, 'poll', home, mask);
+    const answer = polls.answer(home, value, (verdict & MAY_STALE) !== 0 && !isStuck);
+    const hasSeen = answer === value && (verdict & MAY_STALE) !== 0;
+    if (hasSeen) this.#lines.see(line, low, high, access, number);
+    return answer;
+  }
+
+  #load(slot: number, home: number, mask: number): number {
     const { checker, micro, number } = this.#parts;
     const line = checker.lineOf(home);
     checker.beforeOuter(line);
@@ -196,9 +202,7 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const access = i32(micro.index, slot);
     const low = lowMask(offset, size);
     const high = highMask(offset, size);
-    return isPoll
-      ? this.#lines.poll(line, low, high, access, number)
-      : this.#lines.load(line, low, high, access, number);
+    return this.#lines.load(line, low, high, access, number);
   }
 
   /** `size` bytes of one line, from byte `first` of a word on. */

@@ -14,6 +14,11 @@ export class Polls {
   /** Words whose last poll was stuck, with their lines. */
   readonly #stuck = new Map<number, number>();
 
+  /** Somebody has polled. */
+  get isUsed(): boolean {
+    return this.#values.size > 0;
+  }
+
   /** The answer to a poll of a word that holds `value`; `mayBeOld`: a possible state is stale. */
   answer(word: number, value: number, mayBeOld: boolean): number {
     const before = this.#values.get(word);
