@@ -72,9 +72,6 @@ class CapturedSite implements CallSite {
 export const callSite = (plumbing: Plumbing = UNDER_DRIVERS): CallSite =>
   new CapturedSite(plumbing);
 
-/** A site that nobody knows. */
-export const NOWHERE: CallSite = { at: null };
-
 /** Where a host hangs what writes stacks, in terms of the sources where it knows them. */
 const FORMATTER = 'prepareStackTrace';
 
