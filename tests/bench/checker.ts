@@ -1,19 +1,14 @@
-import type { ConcreteCpu } from '../../arch/arm/concrete/cpu';
 import type { CheckedCpu } from '../../arch/arm/checked/cpu';
 import { AddressSpace } from '../../drivers/base/hw/address-space';
 import { IoBus } from '../../drivers/base/hw/io-bus';
 import { MemoryRegion } from '../../drivers/base/hw/memory-region';
 import { flatMemory } from './baselines';
-import { makeBenchMachine, makeCheckedBenchMachine } from './bench-machine';
-import { millionsPerSecond, printTable, ratio } from './measure';
+import { makeCheckedBenchMachine } from './bench-machine';
+import { throughCpu } from './cpu';
+import { ROUNDS, WARM, millionsPerSecond, printTable, ratio } from './measure';
 import { readTrace } from './trace-file';
 import { EXPECTED, REFERENCES, fnv, makeTrace, pagesOf } from './traces';
 import type { TraceName } from './traces';
-
-/** What is measured in turn, so that a busy moment of the machine hits all alike. */
-const ROUNDS = 3;
-/** Once unmeasured, and the loops are compiled. */
-const WARM = 2_000_000;
 
 interface Measured {
   readonly sum: number;
@@ -23,22 +18,8 @@ interface Measured {
 
 type Contender = (trace: Uint32Array) => Measured;
 
-/* The loop stands here once for each kind of CPU: a run has one kind, and so has each copy. */
-
+/** As throughCpu: the loop stands once for each kind of CPU, so that each copy sees one kind. */
 const throughChecked = (cpu: CheckedCpu, trace: Uint32Array): Measured => {
-  let sum = 0;
-  const rate = millionsPerSecond(trace.length, () => {
-    for (let i = 0; i < trace.length; i++) {
-      const reference = trace[i] as number;
-      const address = reference & ~3;
-      if ((reference & 1) !== 0) cpu.store32(address, i);
-      else sum = (Math.imul(sum, 31) + cpu.load32(address)) | 0;
-    }
-  });
-  return { rate, sum };
-};
-
-const throughConcrete = (cpu: ConcreteCpu, trace: Uint32Array): Measured => {
   let sum = 0;
   const rate = millionsPerSecond(trace.length, () => {
     for (let i = 0; i < trace.length; i++) {
@@ -69,7 +50,7 @@ export const benchCheckedTrace = (
   const pages = pagesOf(trace);
   const contenders: readonly Contender[] = [
     references => throughChecked(makeCheckedBenchMachine(pages).cpu, references),
-    references => throughConcrete(makeBenchMachine(pages).cpu, references),
+    references => throughCpu(references, pages),
     references => throughFlatMemory(pages, references),
   ];
   for (const run of contenders) run(trace.subarray(0, WARM));

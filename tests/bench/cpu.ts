@@ -12,7 +12,7 @@ import { CacheOp, TlbOp } from '../../drivers/base/types/isa';
 import { flatMemory, inlinedLoop } from './baselines';
 import type { BaselineResult } from './baselines';
 import { makeBenchMachine } from './bench-machine';
-import { millionsPerSecond, printTable, ratio } from './measure';
+import { ROUNDS, WARM, millionsPerSecond, printTable, ratio } from './measure';
 import { readTrace } from './trace-file';
 import { EXPECTED, REFERENCES, fnv, makeTrace, pagesOf } from './traces';
 import type { TraceName } from './traces';
@@ -25,7 +25,7 @@ interface Measured extends BaselineResult {
 type Contender = (trace: Uint32Array) => Measured;
 
 /** Loads and stores of a trace through the whole path of a CPU, on a machine of its own. */
-const throughCpu = (trace: Uint32Array, pages: readonly number[]): Measured => {
+export const throughCpu = (trace: Uint32Array, pages: readonly number[]): Measured => {
   const { cpu, complex } = makeBenchMachine(pages);
   let sum = 0;
   const rate = millionsPerSecond(trace.length, () => {
@@ -51,11 +51,6 @@ const baseline = (
   });
   return { ...result, rate };
 };
-
-/** What is measured in turn, so that a busy moment of the machine hits all alike. */
-const ROUNDS = 3;
-/** Once unmeasured, and the loops are compiled. */
-const WARM = 2_000_000;
 
 /** One trace: dmabench, the inlined loop and the flat memory, the best of some rounds each. */
 export const benchTrace = (

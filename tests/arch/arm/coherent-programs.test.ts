@@ -3,34 +3,17 @@ import fc from 'fast-check';
 import type { Adversary } from '../../../arch/arm/adversary/adversary';
 import { LruAdversary } from '../../../arch/arm/adversary/lru';
 import { RandomAdversary } from '../../../arch/arm/adversary/random';
-import { CORES } from '../../../arch/arm/cores';
-import type { CoreProfile } from '../../../arch/arm/profile';
 import { Random } from '../../../drivers/base/types/random';
 import { ArmMachine } from './machine';
 import { CALLS, ProgramRun, randomOps, receivingOps } from './programs';
 import type { Call, Op } from './programs';
+import { nameOf, settingsOf } from './settings';
+import type { Setting } from './settings';
 
 const STEPS = 90;
 const RUNS = 6;
 
-interface Setting {
-  readonly core: CoreProfile;
-  readonly outer: boolean;
-  readonly cpus: number;
-}
-
-const nameOf = ({ core, outer, cpus }: Setting): string =>
-  `${core.name}${cpus > 1 ? ` x${cpus}` : ''}${outer ? ' with a PL310' : ''}`;
-
-/** A PL310 stands beside cores of ARMv6 and v7 without a second level of their own. */
-const mayHaveOuter = ({ architecture, l1d, l2 }: CoreProfile): boolean =>
-  (architecture === 'v6' || architecture === 'v7') && l1d !== null && l2 === null;
-
-const SETTINGS: readonly Setting[] = CORES.flatMap(core =>
-  (mayHaveOuter(core) ? [false, true] : [false]).flatMap(outer =>
-    (core.multiprocessor ? [1, 3] : [1]).map(cpus => ({ core, outer, cpus })),
-  ),
-);
+const SETTINGS = settingsOf(3);
 
 const runOn = (
   { core, outer, cpus }: Setting,

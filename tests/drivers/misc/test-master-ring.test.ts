@@ -1,12 +1,10 @@
 import test from 'ava';
 import type { DmaTiming } from '../../../drivers/base/hw/dma-port';
-import { IrqLine } from '../../../drivers/base/hw/irq';
 import { TxResult } from '../../../drivers/base/hw/mmio';
 import { ioRegisters } from '../../../drivers/base/kernel/registers';
 import { dmaAddr, ticks } from '../../../drivers/base/types/address';
 import { BenchError } from '../../../drivers/base/types/errors';
 import { testMasterDriver } from '../../../drivers/misc/test-master/driver';
-import { TestMaster } from '../../../drivers/misc/test-master/model';
 import {
   DESCRIPTOR,
   DESCRIPTOR_FLAGS,
@@ -15,8 +13,9 @@ import {
   TEST_MASTER,
   patternByte,
 } from '../../../drivers/misc/test-master/regs';
-import { DmaBench, IO_END, RAM_BASE } from '../../support/dma-bench';
+import { IO_END, RAM_BASE } from '../../support/dma-bench';
 import { DriverBench } from '../../support/driver-bench';
+import { makeTestMaster } from '../../support/test-master';
 
 const ENTRIES = 4;
 const DATA = RAM_BASE + 0x400;
@@ -32,16 +31,7 @@ interface Entry {
 }
 
 const make = (timing: DmaTiming = 'latest') => {
-  const bench = new DmaBench();
-  const guestErrors: string[] = [];
-  const irq = new IrqLine('irq');
-  const model = new TestMaster({
-    name: 'master',
-    dma: bench.port({ timing }),
-    irq,
-    events: bench.events,
-    onGuestError: text => guestErrors.push(text),
-  });
+  const { bench, guestErrors, irq, model } = makeTestMaster(timing);
   const kernel = new DriverBench(bench, model);
   const regs = ioRegisters(TEST_MASTER, kernel.registers.io, kernel.registers.baseOf(0));
   const master = testMasterDriver.probe(kernel.device());

@@ -1,34 +1,19 @@
 import test from 'ava';
 import type { DmaTiming } from '../../../drivers/base/hw/dma-port';
-import { IrqLine } from '../../../drivers/base/hw/irq';
 import { TxResult } from '../../../drivers/base/hw/mmio';
 import { ioRegisters } from '../../../drivers/base/kernel/registers';
 import { ticks } from '../../../drivers/base/types/address';
 import { BenchError } from '../../../drivers/base/types/errors';
-import { TestMaster } from '../../../drivers/misc/test-master/model';
 import { MAX_LENGTH, TEST_MASTER, patternByte } from '../../../drivers/misc/test-master/regs';
 import { deviceModelConformance } from '../../conformance/device-model';
 import { DeviceBus } from '../../support/device-bus';
-import { DmaBench, IO_END, RAM_BASE } from '../../support/dma-bench';
+import { IO_END, RAM_BASE } from '../../support/dma-bench';
+import { makeTestMaster } from '../../support/test-master';
 
 const at = TEST_MASTER.registers;
 
-const make = (timing: DmaTiming = 'earliest') => {
-  const bench = new DmaBench();
-  const guestErrors: string[] = [];
-  const irq = new IrqLine('irq');
-  const model = new TestMaster({
-    name: 'master',
-    dma: bench.port({ timing }),
-    irq,
-    events: bench.events,
-    onGuestError: text => guestErrors.push(text),
-  });
-  return { bench, guestErrors, irq, model };
-};
-
 deviceModelConformance(test, 'test-master', () => {
-  const { bench, guestErrors, irq, model } = make();
+  const { bench, guestErrors, irq, model } = makeTestMaster('earliest');
   return {
     device: model,
     windows: [{ sheet: TEST_MASTER, region: 0, offset: 0 }],
@@ -55,7 +40,7 @@ deviceModelConformance(test, 'test-master', () => {
 });
 
 const running = (timing: DmaTiming = 'earliest') => {
-  const made = make(timing);
+  const made = makeTestMaster(timing);
   const bus = new DeviceBus(made.model);
   const regs = ioRegisters(TEST_MASTER, bus.io, bus.baseOf(0));
   const start = (address: number, length: number, seed: number, command: object): void => {

@@ -3,12 +3,13 @@ import { RandomAdversary } from '../../../../arch/arm/adversary/random';
 import type { EventRule } from '../../../../arch/arm/coherence/event-rule';
 import { EVENTS } from '../../../../arch/arm/coherence/events';
 import { SPONTANEOUS } from '../../../../arch/arm/coherence/spontaneous';
-import { CORES, coreNamed } from '../../../../arch/arm/cores';
-import type { CoreProfile } from '../../../../arch/arm/profile';
+import { coreNamed } from '../../../../arch/arm/cores';
 import { Random } from '../../../../drivers/base/types/random';
 import { ArmMachine, CheckedArmMachine } from '../machine';
 import { ConformanceRun, Unsaid } from './conformance-run';
 import type { Tally } from './conformance-run';
+import { nameOf, settingsOf } from '../settings';
+import type { Setting } from '../settings';
 
 /*
  * The concrete machine is one of the machines that the checker speaks of: each version that it
@@ -24,23 +25,7 @@ import type { Tally } from './conformance-run';
 const STEPS = 600;
 const SEEDS = [1];
 
-interface Setting {
-  readonly core: CoreProfile;
-  readonly outer: boolean;
-  readonly cpus: number;
-}
-
-const nameOf = ({ core, outer, cpus }: Setting): string =>
-  `${core.name}${cpus > 1 ? ` x${cpus}` : ''}${outer ? ' with a PL310' : ''}`;
-
-const mayHaveOuter = ({ architecture, l1d, l2 }: CoreProfile): boolean =>
-  (architecture === 'v6' || architecture === 'v7') && l1d !== null && l2 === null;
-
-const SETTINGS: readonly Setting[] = CORES.flatMap(core =>
-  (mayHaveOuter(core) ? [false, true] : [false]).flatMap(outer =>
-    (core.multiprocessor ? [1, 2] : [1]).map(cpus => ({ core, outer, cpus })),
-  ),
-);
+const SETTINGS = settingsOf(2);
 
 const isCheckable = ({ core: { l1d, l2 } }: Setting): boolean =>
   l1d === null || l2 === null || (l2.line <= l1d.line && l1d.indexing !== 'vivt');
