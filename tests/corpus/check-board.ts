@@ -16,7 +16,7 @@ export interface BoardVerdict {
   readonly problems: readonly string[];
 }
 
-const ADVERSARIES = ['random', 'all'] as const;
+const ADVERSARIES = ['random', 'lru', 'all'] as const;
 
 /** What is wrong on purpose is run on the boards of the project. */
 const CORRECT = SUITES.filter(({ name }) => name !== 'rules' && name !== 'bugs');
@@ -25,7 +25,10 @@ const CORRECT = SUITES.filter(({ name }) => name !== 'rules' && name !== 'bugs')
 const isUnchecked = (error: unknown): boolean =>
   error instanceof UnmodelledError && error.feature.startsWith('checking ');
 
-/** Describes a board and runs the suites on it, under chance and under `all`: nothing may fail. */
+/**
+ * Describes a board and runs the suites on it, by chance, under LRU and over all that its caches may
+ * do: nothing may fail, and nothing be found.
+ */
 export const checkBoard = ({ name, path }: CorpusBoard, seed: number): BoardVerdict => {
   try {
     const board = openBoard(path, []);
@@ -53,7 +56,7 @@ export const checkBoard = ({ name, path }: CorpusBoard, seed: number): BoardVerd
       name,
       passed: counts.reduce((sum, { passed }) => sum + passed, 0),
       skipped: counts.reduce((sum, { skipped }) => sum + skipped, 0),
-      problems: results.flatMap(failuresOf),
+      problems: results.flatMap(result => [...failuresOf(result), ...findingsOf(result)]),
     };
   } catch (error) {
     return { name, passed: 0, skipped: 0, problems: [String(error)] };
@@ -66,3 +69,10 @@ const failuresOf = ({ parameters, suites }: RunResult): string[] =>
       .filter(({ outcome }) => outcome === 'failed')
       .map(({ name, lines }) => `${parameters.adversary}: ${suite}.${name}: ${lines.join(' | ')}`),
   );
+
+const findingsOf = ({ parameters, findings }: RunResult): string[] =>
+  findings
+    .filter(({ finding }) => finding.severity !== 'note')
+    .map(({ finding: { rule, access }, cases }) =>
+      [`${parameters.adversary}: ${rule} at ${access.at ?? 'no place'}`, ...cases].join(', '),
+    );

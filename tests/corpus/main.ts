@@ -9,7 +9,7 @@ import type { BoardVerdict } from './check-board';
 
 /*
  * `npm run test:corpus -- [--sample N] [--seed N]`: every board of the corpus is described and run
- * under both adversaries, on all processors. Not part of `npm test`, as it takes minutes.
+ * by chance, under LRU and over all, on all processors. Not part of `npm test`, as it takes minutes.
  */
 
 interface Arguments {
