@@ -5,7 +5,7 @@ import type { KernelImage } from '../arch/arm/mm/cpu-info';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import type { IrqLine } from '../drivers/base/hw/irq';
 import type { CallGate } from '../drivers/base/kernel/call-gate';
-import { probeDevice } from '../drivers/base/kernel/device';
+import { deviceDmaOf, probeDevice } from '../drivers/base/kernel/device';
 import type { DeviceDma, IrqResource, Resource } from '../drivers/base/kernel/device';
 import type { IrqDomain, IrqSpecifier } from '../drivers/base/kernel/irq';
 import { dmaAddr, physAddr } from '../drivers/base/types/address';
@@ -183,19 +183,22 @@ const startInterrupts = (
 };
 
 /** The kernel's view of a DMA configuration. */
-const deviceDma = ({ dma }: DmaFacts, kernel: Kernel): DeviceDma => ({
-  mask: Number(dma.mask),
-  coherentMask: Number(dma.mask),
-  busLimit: dma.busDmaLimit === null ? null : Number(dma.busDmaLimit),
-  rangeMap:
-    dma.map?.map(region => ({
-      dma: dmaAddr(Number(region.dma)),
-      cpu: physAddr(Number(region.cpu)),
-      size: Number(region.size),
-    })) ?? null,
-  coherent: dma.coherent,
-  ops: kernel.direct,
-});
+const deviceDma = ({ dma }: DmaFacts, kernel: Kernel): DeviceDma =>
+  deviceDmaOf({
+    mask: Number(dma.mask),
+    coherentMask: Number(dma.mask),
+    busLimit: dma.busDmaLimit === null ? null : Number(dma.busDmaLimit),
+    rangeMap:
+      dma.map?.map(region => ({
+        dma: dmaAddr(Number(region.dma)),
+        cpu: physAddr(Number(region.cpu)),
+        size: Number(region.size),
+      })) ?? null,
+    coherent: dma.coherent,
+    ops: kernel.direct,
+    // ULONG_MAX of the architecture: dma_get_seg_boundary() without dma_parms.
+    segBoundary: kernel.mm.layout.image === 'arm64' ? 2 ** 64 - 1 : 2 ** 32 - 1,
+  });
 
 const bindMasters = (hardware: Hardware, kernel: Kernel): BoundMaster[] =>
   hardware.masters.map(({ plan, base, model }) => {

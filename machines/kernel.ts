@@ -23,7 +23,7 @@ import { KernelOops } from '../drivers/base/kernel/oops';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
 import type { Isa } from '../drivers/base/types/isa';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
-import type { ArchDma } from '../mm/arch-dma';
+import type { ArchDma, CoherentAllocator } from '../mm/arch-dma';
 import { dmaDirect } from '../mm/dma-direct';
 import { Slab } from '../mm/slab';
 
@@ -50,6 +50,15 @@ export interface KernelBoot {
   /** Asked whether a call is to be carried out; null: all are. */
   readonly gate?: CallGate | null;
 }
+
+/** Nothing of the architecture makes memory uncached yet: devices that do not snoop get none. */
+const NO_COHERENT: CoherentAllocator = {
+  name: 'legacy-remap',
+  alloc: () => ({ refused: 'no strategy makes coherent memory on this machine' }),
+  free: () => {
+    throw new KernelOops('coherent memory freed that was never given');
+  },
+};
 
 /** What drivers get, with the part that whoever watches sets. */
 type Services = DriverServices & { observer: SoftwareObserver | null };
@@ -80,7 +89,7 @@ export class Kernel {
       const outer = this.#startOuterCache(boot.outer);
       this.mm.outer = gated(boot.gate ?? null, 'outer cache', outer);
     }
-    this.arch = armDma(this.mm, boot.streaming);
+    this.arch = armDma(this.mm, this.mappings, boot.streaming, NO_COHERENT);
     this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
     this.users = new UserSpaces(this.mm);
     const { ram } = this.mm.layout;

@@ -1,12 +1,68 @@
-import type { DmaDirection } from '../drivers/base/kernel/dma-mapping';
-import type { PhysAddr } from '../drivers/base/types/address';
+import type { DmaDirection, Page } from '../drivers/base/kernel/dma-mapping';
+import type { Gfp } from '../drivers/base/kernel/gfp';
+import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
+import type { PgMemory } from './pgprot';
 
-/** What the DMA layer needs of an architecture (arch_sync_dma_for_device and its like). */
-export interface ArchDma {
+/** Cache maintenance around the transfers of a device that does not snoop. */
+export interface CacheMaintenance {
   /** The device is about to get the buffer: what the CPU wrote reaches memory. */
   syncForDevice(address: PhysAddr, size: number, direction: DmaDirection): void;
   /** The CPU gets it back: what the device wrote is what the CPU reads. */
   syncForCpu(address: PhysAddr, size: number, direction: DmaDirection): void;
+}
+
+/** How coherent memory is made for a device that does not snoop. */
+export type CoherentName =
+  | 'legacy-remap'
+  | 'unmap-linear'
+  | 'rewrite-linear'
+  | 'carveout'
+  | 'highmem'
+  | 'cma-remap'
+  | 'atomic-pool'
+  | 'uncached-in-place';
+
+/** Coherent memory that is wanted. */
+export interface CoherentRequest {
+  /** Bytes, more than 0, whole pages. */
+  readonly size: number;
+  readonly memory: PgMemory;
+  readonly gfp: Gfp;
+  /** Largest physical address that the device reaches. */
+  readonly limit: PhysAddr;
+  readonly contiguous: true;
+}
+
+/** Coherent memory: zeroed, and nothing of it in any cache. */
+export interface CoherentBlock {
+  readonly cpuAddr: CpuAddr;
+  readonly phys: PhysAddr;
+  /** Its first page; null for memory that has no struct page. */
+  readonly page: Page | null;
+  readonly size: number;
+}
+
+/** Why there is none, in a sentence: `no highmem on this machine`. */
+export interface CoherentRefusal {
+  readonly refused: string;
+}
+
+/** One strategy of making coherent memory (arch_dma_alloc). */
+export interface CoherentAllocator {
+  readonly name: CoherentName;
+  alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal;
+  /** Takes back what alloc gave, by the same object. */
+  free(block: CoherentBlock): void;
+}
+
+/** What the DMA layer needs of an architecture (arch_sync_dma_for_device and its like). */
+export interface ArchDma extends CacheMaintenance {
   /** ARCH_DMA_MINALIGN: bytes that two buffers must be apart not to share a line. */
   readonly minAlign: number;
+  readonly coherent: CoherentAllocator;
+  /** No line of these pages is in any cache from here on (arch_dma_prep_coherent). */
+  prepareCoherent(address: PhysAddr, size: number): void;
+  /** Maps pages one after the other; null if there is no room (vmap). */
+  vmap(pages: readonly Page[], memory: PgMemory): CpuAddr | null;
+  vunmap(address: CpuAddr): void;
 }

@@ -5,7 +5,7 @@ import { KernelOops } from '../drivers/base/kernel/oops';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { dmaAddr, hex, offsetBy, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignDown, ilog2 } from '../drivers/base/types/bits';
-import type { ArchDma } from './arch-dma';
+import type { CacheMaintenance } from './arch-dma';
 import { pageToPhys } from './page-alloc';
 
 /** What direct DMA knows of the machine. */
@@ -47,7 +47,7 @@ export const dmaCapable = (dev: Device, address: DmaAddr, size: number): boolean
  * mapped: there is nothing here that would bounce it. KernelOops for a bus address to be synced
  * that no memory has: Linux would maintain the caches of a page that is not there.
  */
-export const dmaDirect = (arch: ArchDma, memory: DirectMemory): DmaMapOps => {
+export const dmaDirect = (arch: CacheMaintenance, memory: DirectMemory): DmaMapOps => {
   const physOf = (dev: Device, address: DmaAddr): PhysAddr => {
     const physical = address === DMA_MAPPING_ERROR ? null : dmaToPhys(dev, address);
     if (physical !== null) return physical;

@@ -5,7 +5,7 @@ import { hex, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
 import { callSite } from '../drivers/base/types/call-site';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
-import type { Gfp } from './gfp';
+import type { Gfp } from '../drivers/base/kernel/gfp';
 import { MAX_ORDER, Zone, pagesOf } from './zone';
 import type { PfnRange } from './zone';
 

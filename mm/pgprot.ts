@@ -1,14 +1,10 @@
+import type { PgMemory } from '../drivers/base/kernel/user-vma';
+
 /*
  * What a kernel mapping is for: the architecture turns it into the bits of its tables (pgprot_t).
  */
 
-/**
- * The kernel's memory types: ordinary cached memory; memory shared with a device that does not
- * snoop (pgprot_dmacoherent); write-combining; uncached (strongly ordered on 32-bit ARM);
- * registers (ioremap); write-through.
- */
-export type PgMemory =
-  'cached' | 'dmacoherent' | 'writecombine' | 'noncached' | 'device' | 'writethrough';
+export type { PgMemory };
 
 /** What a mapping permits, and as which memory (pgprot_t). */
 export interface PgProt {

@@ -5,7 +5,7 @@ import { callSite } from '../drivers/base/types/call-site';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { LinearMap } from '../drivers/base/kernel/device';
 import { KernelOops, bugOn } from '../drivers/base/kernel/oops';
-import type { Gfp } from './gfp';
+import type { Gfp } from '../drivers/base/kernel/gfp';
 import type { PageAllocator } from './page-alloc';
 import { pageToPhys, physToPage } from './page-alloc';
 import { getOrder } from './zone';

@@ -17,7 +17,7 @@ import {
   dmaSyncSingleForCpu,
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
-import { GFP_KERNEL } from '../../mm/gfp';
+import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { WatchedMemory } from '../mm/watched-memory';
 import { boot, planOf } from '../support/booted';
 import { dmaStreamingSuite } from '../suites/dma-streaming';

@@ -15,7 +15,7 @@ import {
   dmaMappingError,
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
-import { GFP_DMA32 } from '../../mm/gfp';
+import { GFP_DMA32 } from '../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../mm/page-alloc';
 import { openBoard, planBoard } from '../../tools/board/open';
 import { SUITES } from '../suites';

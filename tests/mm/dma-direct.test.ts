@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Device } from '../../drivers/base/kernel/device';
+import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { BusDmaRegion, DeviceDma, DmaMapOps } from '../../drivers/base/kernel/device';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { EIO, ENOMEM } from '../../drivers/base/kernel/errno';
@@ -44,15 +44,7 @@ const device = (dma: Partial<DeviceDma>): Device =>
   new Device({
     name: 'dev',
     ofPath: null,
-    dma: {
-      mask: dmaBitMask(32),
-      coherentMask: dmaBitMask(32),
-      busLimit: null,
-      rangeMap: null,
-      coherent: false,
-      ops: null,
-      ...dma,
-    },
+    dma: deviceDmaOf(dma),
     registers: [],
     irqs: [],
     services,

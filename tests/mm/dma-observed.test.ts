@@ -1,5 +1,5 @@
 import test from 'ava';
-import { Device, probeDevice } from '../../drivers/base/kernel/device';
+import { Device, deviceDmaOf, probeDevice } from '../../drivers/base/kernel/device';
 import type { DmaMapOps, LinearMap } from '../../drivers/base/kernel/device';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
@@ -16,7 +16,7 @@ import {
   dmaSyncSingleRangeForCpu,
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
-import { GFP_KERNEL } from '../../mm/gfp';
+import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { PageAllocator, pfnToPage } from '../../mm/page-alloc';
 import { Slab } from '../../mm/slab';
 import { boot } from '../support/booted';
@@ -51,7 +51,7 @@ const make = () => {
   const dev = new Device({
     name: 'dev',
     ofPath: null,
-    dma: { mask: 0, coherentMask: 0, busLimit: null, rangeMap: null, coherent: false, ops },
+    dma: deviceDmaOf({ mask: 0, coherentMask: 0, ops }),
     registers: [],
     irqs: [],
     services: { ...services, memory: linear, observer, ioremap: () => null, iounmap: nothing },

@@ -17,10 +17,10 @@ import {
   dmaUnmapPage,
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
-import { GFP_HIGHUSER, GFP_KERNEL } from '../../mm/gfp';
+import { GFP_HIGHUSER, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../mm/page-alloc';
 import type { Machine } from '../../machines/machine';
-import { Device } from '../../drivers/base/kernel/device';
+import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { DeviceDma } from '../../drivers/base/kernel/device';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
@@ -233,15 +233,7 @@ const plain = (dma: Partial<DeviceDma>): { dev: Device; synced: () => number } =
   const dev = new Device({
     name: 'dev',
     ofPath: null,
-    dma: {
-      mask: dmaBitMask(32),
-      coherentMask: dmaBitMask(32),
-      busLimit: null,
-      rangeMap: null,
-      coherent: false,
-      ops: dmaDirect(arch, { maxAddress: GIB, dmaZoneLimit: null }),
-      ...dma,
-    },
+    dma: deviceDmaOf({ ops: dmaDirect(arch, { maxAddress: GIB, dmaZoneLimit: null }), ...dma }),
     registers: [],
     irqs: [],
     services: boot('versatile-pb').kernel.services,
@@ -271,14 +263,13 @@ test('rule 24: every address lies within the mask and the bus, or the mapping fa
         const arch = { syncForDevice: sync, syncForCpu: sync, minAlign: 64 };
         const rangeMap =
           offset === null ? null : [{ dma: dmaAddr(offset * MIB), cpu: physAddr(0), size: GIB }];
-        const dma: DeviceDma = {
+        const dma = deviceDmaOf({
           mask: dmaBitMask(maskBits),
           coherentMask: dmaBitMask(maskBits),
           busLimit: busBits === null ? null : dmaBitMask(busBits),
           rangeMap,
-          coherent: false,
           ops: dmaDirect(arch, { maxAddress: GIB, dmaZoneLimit: null }),
-        };
+        });
         const fields = { name: 'dev', ofPath: null, registers: [], irqs: [], services: mapped };
         const dev = new Device({ ...fields, dma });
         const address = dmaMapPage(dev, pfn as Page, within, size, FromDevice);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
-import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../mm/gfp';
+import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { PageAllocator } from '../../mm/page-alloc';
 import type { ZoneLayout } from '../../mm/page-alloc';
 import { MAX_ORDER, getOrder } from '../../mm/zone';

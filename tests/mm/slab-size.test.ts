@@ -1,7 +1,7 @@
 import test from 'ava';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { cpuAddr, physAddr } from '../../drivers/base/types/address';
-import { GFP_KERNEL } from '../../mm/gfp';
+import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { PageAllocator } from '../../mm/page-alloc';
 import { Slab } from '../../mm/slab';
 

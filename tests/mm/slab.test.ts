@@ -5,7 +5,7 @@ import { KernelOops } from '../../drivers/base/kernel/oops';
 import type { CpuAddr } from '../../drivers/base/types/address';
 import { cpuAddr, physAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
-import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../mm/gfp';
+import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { PageAllocator } from '../../mm/page-alloc';
 import { Slab } from '../../mm/slab';
 import { MAX_ORDER } from '../../mm/zone';

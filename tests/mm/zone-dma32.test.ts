@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
-import { GFP_DMA, GFP_DMA32 } from '../../mm/gfp';
+import { GFP_DMA, GFP_DMA32 } from '../../drivers/base/kernel/gfp';
 import { PageAllocator } from '../../mm/page-alloc';
 import type { ZoneLayout } from '../../mm/page-alloc';
 import { MAX_ORDER } from '../../mm/zone';

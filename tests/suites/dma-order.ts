@@ -11,8 +11,8 @@ import {
   dmaUnmapPage,
 } from '../../mm/dma-mapping-common';
 import { dmaCapable, physToDma } from '../../mm/dma-direct';
-import { GFP_HIGHUSER } from '../../mm/gfp';
-import type { Gfp } from '../../mm/gfp';
+import { GFP_HIGHUSER } from '../../drivers/base/kernel/gfp';
+import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../../mm/pgprot';
 import { deviceReads, deviceWrites, differing, onEveryMaster } from './dma-support';

@@ -18,7 +18,7 @@ import {
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
 import { physToDma, dmaCapable } from '../../mm/dma-direct';
-import { GFP_HIGHUSER } from '../../mm/gfp';
+import { GFP_HIGHUSER } from '../../drivers/base/kernel/gfp';
 import { pageToPhys, physToPage } from '../../mm/page-alloc';
 import { dataAfterStatus, doorbell } from './dma-order';
 import {

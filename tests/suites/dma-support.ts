@@ -9,7 +9,7 @@ import {
   dmaSetMaskAndCoherent,
 } from '../../mm/dma-mapping-common';
 import type { DmaDirection } from '../../mm/dma-mapping-common';
-import type { Gfp } from '../../mm/gfp';
+import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { reachableBy } from './driver-bench';
 import type { Case, CaseContext } from './suite';
 

@@ -19,8 +19,8 @@ import {
   dmaUnmapPage,
 } from '../../mm/dma-mapping-common';
 import { dmaCapable, physToDma } from '../../mm/dma-direct';
-import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../mm/gfp';
-import type { Gfp } from '../../mm/gfp';
+import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { pageToPhys, pfnToPage, physToPage } from '../../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../../mm/pgprot';
 import type { PgMemory } from '../../mm/pgprot';

@@ -1,7 +1,7 @@
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { physAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
-import { GFP_DMA, GFP_KERNEL } from '../../mm/gfp';
+import { GFP_DMA, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { pageToPhys, physToPage } from '../../mm/page-alloc';
 import { MAX_ORDER } from '../../mm/zone';
 import type { Case, CaseContext, Suite } from './suite';

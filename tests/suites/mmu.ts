@@ -3,7 +3,7 @@ import { cpuAddr, hexCpu, physAddr } from '../../drivers/base/types/address';
 import type { CpuAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import { FaultKind, faultName } from '../../drivers/base/types/isa';
-import { GFP_HIGHUSER } from '../../mm/gfp';
+import { GFP_HIGHUSER } from '../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../mm/page-alloc';
 import { PAGE_KERNEL, PAGE_KERNEL_RO, PAGE_SHARED, withMemory } from '../../mm/pgprot';
 import type { Case, CaseContext, Suite } from './suite';

@@ -1,7 +1,7 @@
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import type { CpuAddr } from '../../drivers/base/types/address';
-import { GFP_KERNEL } from '../../mm/gfp';
-import type { Gfp } from '../../mm/gfp';
+import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../mm/page-alloc';
 import { getOrder } from '../../mm/zone';
 import type { Machine } from '../../machines/machine';

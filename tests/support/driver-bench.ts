@@ -1,5 +1,5 @@
 import { CurrentCpu } from '../../drivers/base/kernel/current-cpu';
-import { Device } from '../../drivers/base/kernel/device';
+import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { DmaMapOps, DriverServices, IrqResource } from '../../drivers/base/kernel/device';
 import { DMA_MAPPING_ERROR } from '../../drivers/base/kernel/dma-mapping';
 import { KernelIo } from '../../drivers/base/kernel/io';
@@ -46,14 +46,7 @@ export class DriverBench {
     return new Device({
       name: 'dev',
       ofPath: null,
-      dma: {
-        mask: dmaBitMask(32),
-        coherentMask: dmaBitMask(32),
-        busLimit: null,
-        rangeMap: null,
-        coherent: false,
-        ops: this.#ops(),
-      },
+      dma: deviceDmaOf({ ops: this.#ops() }),
       registers: hasRegisters ? [{ start: physAddr(0x9000_0000), size: 0x1000 }] : [],
       irqs,
       services: this.#services(),

@@ -2,9 +2,11 @@ import { DmaDirection } from '../../../drivers/base/kernel/dma-mapping';
 import type { PhysAddr } from '../../../drivers/base/types/address';
 import { offsetBy } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
-import type { ArchDma } from '../../../mm/arch-dma';
+import type { ArchDma, CacheMaintenance, CoherentAllocator } from '../../../mm/arch-dma';
 import { physToPage } from '../../../mm/page-alloc';
+import { PAGE_KERNEL, withMemory } from '../../../mm/pgprot';
 import type { ArmMm } from './init';
+import type { KernelMappings } from './ioremap';
 
 type AreaRoutine = (address: number, size: number, direction: DmaDirection) => void;
 
@@ -31,10 +33,9 @@ const MIN_ALIGN = { arm: 64, nommu: 64, arm64: 128 } as const;
  * To the device: inner caches first, then the outer one, for what the inner writes back lands
  * there. To the CPU: the outer first, for the inner could refill from what is stale there.
  */
-export const armDma = (mm: ArmMm, steps: StreamingSteps): ArchDma => {
-  const { cache, layout } = mm;
+export const armStreaming = (mm: ArmMm, steps: StreamingSteps): CacheMaintenance => {
+  const { cache } = mm;
   return {
-    minAlign: MIN_ALIGN[layout.image],
     syncForDevice: (address, size, direction) => {
       steps({ caches: 'inner', phase: 'map', direction }, () => {
         maintainPages(mm, address, size, direction, cache.dmaMapArea);
@@ -55,6 +56,28 @@ export const armDma = (mm: ArmMm, steps: StreamingSteps): ArchDma => {
     },
   };
 };
+
+/** All that the DMA layer asks of the architecture. */
+export const armDma = (
+  mm: ArmMm,
+  mappings: KernelMappings,
+  steps: StreamingSteps,
+  coherent: CoherentAllocator,
+): ArchDma => ({
+  ...armStreaming(mm, steps),
+  minAlign: MIN_ALIGN[mm.layout.image],
+  coherent,
+  prepareCoherent: (address, size) => {
+    maintainPages(mm, address, size, DmaDirection.Bidirectional, (start, bytes) => {
+      mm.cache.dmaFlushRange(start, bytes);
+    });
+    mm.outer.flushRange(address, size);
+  },
+  vmap: (pages, memory) => mappings.vmap(pages, withMemory(PAGE_KERNEL, memory)),
+  vunmap: address => {
+    mappings.vunmap(address);
+  },
+});
 
 /**
  * Runs a routine of the inner caches over physical memory (dma_cache_maint_page): lowmem in one

@@ -8,7 +8,7 @@ import { KernelOops } from '../../../drivers/base/kernel/oops';
 import type { PhysAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import type { Isa } from '../../../drivers/base/types/isa';
-import { GFP_KERNEL } from '../../../mm/gfp';
+import { GFP_KERNEL } from '../../../drivers/base/kernel/gfp';
 import { PageAllocator, pageToPhys, physToPage } from '../../../mm/page-alloc';
 import { PAGE_KERNEL } from '../../../mm/pgprot';
 import { VmallocSpace } from '../../../mm/vmalloc';

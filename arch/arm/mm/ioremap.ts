@@ -1,6 +1,6 @@
 import { KernelOops } from '../../../drivers/base/kernel/oops';
 import { invariant } from '../../../drivers/base/types/errors';
-import { GFP_KERNEL } from '../../../mm/gfp';
+import { GFP_KERNEL } from '../../../drivers/base/kernel/gfp';
 import type { Page } from '../../../drivers/base/kernel/dma-mapping';
 import type { CpuAddr, PhysAddr } from '../../../drivers/base/types/address';
 import { cpuAddr, hex, offsetBy } from '../../../drivers/base/types/address';

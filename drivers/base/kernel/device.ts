@@ -1,7 +1,8 @@
 import type { CpuAddr, DmaAddr, PhysAddr } from '../types/address';
 import type { SoftwareObserver } from '../types/observer';
 import type { Barriers } from './barriers';
-import type { DmaAttrs, DmaDirection, Page } from './dma-mapping';
+import type { DmaMapOpsOf } from './dma-map-ops';
+import type { CmaPool, DevicePool } from './dma-pools';
 import type { KernelIo } from './io';
 import type { IrqDomain } from './irq';
 
@@ -11,6 +12,9 @@ export interface BusDmaRegion {
   readonly cpu: PhysAddr;
   readonly size: number;
 }
+
+/** The ways a device may do DMA; see DmaMapOpsOf. */
+export type DmaMapOps = DmaMapOpsOf<Device>;
 
 /** What of_dma_configure left on a device, and what its driver asked for since. */
 export interface DeviceDma {
@@ -24,7 +28,34 @@ export interface DeviceDma {
   readonly coherent: boolean;
   /** Null until the device is configured for DMA: every mapping then fails. */
   readonly ops: DmaMapOps | null;
+  /** The most bytes that a segment of a scatterlist may have, and the mask that none may cross. */
+  maxSegSize: number;
+  segBoundary: number;
+  /** Low bits of an address that must survive bouncing. */
+  minAlignMask: number;
+  /** Memory that the tree reserved for this device (memory-region), null: it has the system's. */
+  readonly pool: DevicePool | null;
+  readonly cma: CmaPool | null;
+  /** Memory that is shared with it by accident is a way in (struct pci_dev.untrusted). */
+  readonly isUntrusted: boolean;
 }
+
+/** A DMA configuration, with the kernel's defaults for what is not said. */
+export const deviceDmaOf = (fields: Partial<DeviceDma>): DeviceDma => ({
+  mask: 2 ** 32 - 1,
+  coherentMask: 2 ** 32 - 1,
+  busLimit: null,
+  rangeMap: null,
+  coherent: false,
+  ops: null,
+  maxSegSize: 65536,
+  segBoundary: 2 ** 32 - 1,
+  minAlignMask: 0,
+  pool: null,
+  cma: null,
+  isUntrusted: false,
+  ...fields,
+});
 
 /** The kernel's one-to-one map of lowmem (asm/memory.h). */
 export interface LinearMap {
@@ -107,28 +138,3 @@ export const probeDevice = <Bound>(driver: Driver<Bound>, dev: Device): Bound | 
   if (typeof bound === 'number') dev.driver = null;
   return bound;
 };
-
-/** One way to do DMA (struct dma_map_ops): direct, through an IOMMU, bounced. */
-export interface DmaMapOps {
-  mapPage(
-    dev: Device,
-    page: Page,
-    offset: number,
-    size: number,
-    direction: DmaDirection,
-    attrs: DmaAttrs,
-  ): DmaAddr;
-  unmapPage(
-    dev: Device,
-    address: DmaAddr,
-    size: number,
-    direction: DmaDirection,
-    attrs: DmaAttrs,
-  ): void;
-  syncSingleForCpu(dev: Device, address: DmaAddr, size: number, direction: DmaDirection): void;
-  syncSingleForDevice(dev: Device, address: DmaAddr, size: number, direction: DmaDirection): void;
-  /** True if a device with this mask can do DMA at all. */
-  dmaSupported(dev: Device, mask: number): boolean;
-  /** The smallest mask with which the device reaches all memory. */
-  getRequiredMask(dev: Device): number;
-}

@@ -2,7 +2,7 @@ import test from 'ava';
 import { ALL_STEPS } from '../../../arch/arm/mm/dma';
 import { KernelOops } from '../../../drivers/base/kernel/oops';
 import { BenchError, InputError } from '../../../drivers/base/types/errors';
-import { GFP_KERNEL } from '../../../mm/gfp';
+import { GFP_KERNEL } from '../../../drivers/base/kernel/gfp';
 import { openBoard, planBoard } from '../../../tools/board/open';
 import type { CaseResult } from '../../../tools/run/results';
 import { SuiteRun, runSuites } from '../../../tools/run/runner';

@@ -4,7 +4,7 @@ import { CurrentCpu } from '../../../../drivers/base/kernel/current-cpu';
 import type { Page } from '../../../../drivers/base/kernel/dma-mapping';
 import type { CpuAddr } from '../../../../drivers/base/types/address';
 import { MIB } from '../../../../drivers/base/types/bits';
-import { GFP_KERNEL } from '../../../../mm/gfp';
+import { GFP_KERNEL } from '../../../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../../../mm/page-alloc';
 import { ArmMachine, RAM_BASE } from '../machine';
 import type { ArmMachineOptions } from '../machine';

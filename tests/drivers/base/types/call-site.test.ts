@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Plumbing, callSite } from '../../../../drivers/base/types/call-site';
 import { cpuAddr } from '../../../../drivers/base/types/address';
-import { GFP_KERNEL } from '../../../../mm/gfp';
+import { GFP_KERNEL } from '../../../../drivers/base/kernel/gfp';
 import { PageAllocator } from '../../../../mm/page-alloc';
 import { Slab } from '../../../../mm/slab';
 import { RecordingObserver } from '../../../mm/recording-observer';

@@ -13,9 +13,16 @@ export interface Gfp {
   readonly highmem?: boolean;
   /** Zeroed (__GFP_ZERO). */
   readonly zero?: boolean;
+  /** The caller cannot sleep (no __GFP_DIRECT_RECLAIM): nothing migrates, nothing is remapped. */
+  readonly atomic?: boolean;
+  /** Failure is expected: it is not reported (__GFP_NOWARN). */
+  readonly noWarn?: boolean;
+  /** The pages can be moved elsewhere by their owner (__GFP_MOVABLE). */
+  readonly movable?: boolean;
 }
 
 export const GFP_KERNEL: Gfp = Object.freeze({});
+export const GFP_ATOMIC: Gfp = Object.freeze({ atomic: true });
 export const GFP_DMA: Gfp = Object.freeze({ dma: true });
 export const GFP_DMA32: Gfp = Object.freeze({ dma32: true });
 export const GFP_HIGHUSER: Gfp = Object.freeze({ highmem: true });

@@ -1,0 +1,104 @@
+import type { Device } from '../drivers/base/kernel/device';
+import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping';
+import type { DmaMapOps } from '../drivers/base/kernel/device';
+import type { SgEntry } from '../drivers/base/kernel/scatterlist';
+import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
+import type { CacheMaintenance } from './arch-dma';
+
+/*
+ * The three independent parts of DMA for a device: what address it uses, what becomes of the
+ * caches, and whether its data takes a detour. dma-ops.ts puts them together.
+ */
+
+/** Gives memory an address that the device can use, and takes it back. No cache is touched. */
+export interface Translation {
+  readonly name: 'direct' | 'iommu';
+  /** DMA_MAPPING_ERROR if the device cannot be given such an address. */
+  map(
+    dev: Device,
+    address: PhysAddr,
+    size: number,
+    direction: DmaDirection,
+    attrs: DmaAttrs,
+  ): DmaAddr;
+  unmap(dev: Device, address: DmaAddr, size: number): void;
+  /** The memory behind an address of the device; null: none. */
+  toPhys(dev: Device, address: DmaAddr): PhysAddr | null;
+  /** True if `map` could give the device this memory: what is not reachable is bounced. */
+  reaches(dev: Device, address: PhysAddr, size: number): boolean;
+  /**
+   * Maps many pieces at once and may merge them, filling in dmaAddress and dmaLength: segments, or
+   * a negative errno with nothing mapped. Absent: each piece is mapped alone.
+   */
+  mapSg?(
+    dev: Device,
+    entries: readonly SgEntry[],
+    direction: DmaDirection,
+    attrs: DmaAttrs,
+  ): number;
+  /** Ends what mapSg made. */
+  unmapSg?(dev: Device, entries: readonly SgEntry[]): void;
+  /** Registers of another device; DMA_MAPPING_ERROR if they have no address for this one. */
+  mapResource(dev: Device, address: PhysAddr, size: number, direction: DmaDirection): DmaAddr;
+  /** Absent: any number of bytes. */
+  maxSize?(dev: Device): number;
+  /** The most bytes that are mapped without delay; absent: any number. */
+  optSize?(dev: Device): number;
+  /** Pieces that meet at a multiple of this + 1 are merged; absent: none are. */
+  mergeBoundary?(dev: Device): number;
+  supported(dev: Device, mask: number): boolean;
+  requiredMask(dev: Device): number;
+}
+
+/** Data that a device cannot reach where it is goes through memory that it can. */
+export interface Bounce {
+  readonly name: 'swiotlb' | 'dmabounce';
+  /** True if this memory is to be bounced. `isReachable`: the device could do without. */
+  needs(
+    dev: Device,
+    address: PhysAddr,
+    size: number,
+    direction: DmaDirection,
+    isReachable: boolean,
+  ): boolean;
+  /** Takes a slot and, unless the attributes skip it, copies the buffer in; null: full. */
+  map(
+    dev: Device,
+    address: PhysAddr,
+    size: number,
+    direction: DmaDirection,
+    attrs: DmaAttrs,
+  ): PhysAddr | null;
+  /** True if an address, of any byte, is of a slot. */
+  isSlot(dev: Device, address: PhysAddr): boolean;
+  /** Copies back unless direction or attributes say otherwise, and gives the slot back. */
+  unmap(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection, attrs: DmaAttrs): void;
+  /** Copies a part, from any byte inside a slot on, into the slot and out of it. */
+  syncForDevice(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection): void;
+  syncForCpu(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection): void;
+  /** The most bytes that one slot can have for this device. */
+  maxMappingSize(dev: Device): number;
+}
+
+/** The part of the table that gives devices memory: it goes by the translation. */
+export type DmaAllocation = Pick<
+  DmaMapOps,
+  | 'alloc'
+  | 'free'
+  | 'allocPages'
+  | 'freePages'
+  | 'allocNoncontiguous'
+  | 'freeNoncontiguous'
+  | 'mmap'
+  | 'getSgtable'
+>;
+
+/** How a device does DMA: three stages, and where its own memory comes from. */
+export interface DmaPath {
+  readonly translation: Translation;
+  /** Null: the device snoops. */
+  readonly cache: CacheMaintenance | null;
+  /** Null: memory that it cannot reach is refused. */
+  readonly bounce: Bounce | null;
+  readonly allocation: DmaAllocation;
+}
