@@ -3,6 +3,7 @@ import type { DmaPort } from '../drivers/base/hw/dma-port';
 import type { EventQueue } from '../drivers/base/hw/event-queue';
 import type { IrqLine } from '../drivers/base/hw/irq';
 import type { Driver } from '../drivers/base/kernel/device';
+import { invariant } from '../drivers/base/types/errors';
 import { copyEngineDriver } from '../drivers/dma/copy-engine/driver';
 import { CopyEngine } from '../drivers/dma/copy-engine/model';
 import { COPY_ENGINE } from '../drivers/dma/copy-engine/regs';
@@ -21,33 +22,94 @@ export interface DevicePorts {
   readonly onGuestError: GuestErrorSink;
 }
 
-/** A kind of device that dmabench models: a device is added by a row of the table below. */
-export interface DeviceKind {
-  /** It takes the devices that the kind stands for: those of its compatible strings. */
-  readonly driver: Driver<unknown>;
+/** The hardware of a kind of device. */
+export interface ModelKind {
+  /** The compatible strings that it stands for. */
+  readonly compatible: readonly string[];
   /** Bytes of registers behind each `reg` entry; the model's regions in the same order. */
   readonly windows: readonly number[];
   readonly makeModel: (ports: DevicePorts) => DeviceModel;
 }
 
-/**
- * Devices of a tree that have a model and a driver. Interrupt controllers and the cache outside
- * the cores are not here: the kernel brings them up itself.
- */
-export const DEVICE_KINDS: readonly DeviceKind[] = [
-  {
-    driver: copyEngineDriver,
-    windows: [COPY_ENGINE.size],
-    makeModel: ports => new CopyEngine(ports),
-  },
-  {
-    driver: testMasterDriver,
-    windows: [TEST_MASTER.size],
-    makeModel: ports => new TestMaster(ports),
-  },
-];
+/** A kind of device that dmabench models, and the driver that takes it. */
+export interface DeviceKind extends ModelKind {
+  readonly driver: Driver<unknown>;
+}
 
-/** The kind of a device of these compatible strings, or null. */
-export const deviceKindOf = (compatible: readonly string[]): DeviceKind | null =>
-  DEVICE_KINDS.find(({ driver }) => driver.compatible.some(name => compatible.includes(name))) ??
-  null;
+/** Models and drivers, each found by compatible string. */
+export interface DeviceModule {
+  readonly models: readonly ModelKind[];
+  readonly drivers: readonly Driver<unknown>[];
+}
+
+/**
+ * Devices of a tree that have a model and a driver: one is added by an entry of each list.
+ * Interrupt controllers and the cache outside the cores are not here: the kernel brings them up
+ * itself.
+ */
+const OWN_DEVICES: DeviceModule = {
+  models: [
+    {
+      compatible: copyEngineDriver.compatible,
+      windows: [COPY_ENGINE.size],
+      makeModel: ports => new CopyEngine(ports),
+    },
+    {
+      compatible: testMasterDriver.compatible,
+      windows: [TEST_MASTER.size],
+      makeModel: ports => new TestMaster(ports),
+    },
+  ],
+  drivers: [copyEngineDriver, testMasterDriver],
+};
+
+/** What machines are made with from now on, as a kernel knows the drivers of its modules. */
+let modules: readonly DeviceModule[] = [OWN_DEVICES];
+
+/** All models and drivers that are known, dmabench's own first. */
+export const knownDevices = (): DeviceModule => ({
+  models: modules.flatMap(({ models }) => models),
+  drivers: modules.flatMap(({ drivers }) => drivers),
+});
+
+/**
+ * Makes models and drivers known, as loading a module does; what it answers takes them out again.
+ * Every model needs a driver that takes one of its strings. The names and strings of what is known
+ * are taken: the caller sees to that, and that no machine is in use.
+ */
+export const loadDevices = (loaded: DeviceModule): (() => void) => {
+  modules = [...modules, loaded];
+  return () => {
+    modules = modules.filter(one => one !== loaded);
+  };
+};
+
+/**
+ * The kind of a device of these compatible strings, which go from the particular to the general:
+ * the first that a model stands for, and the first that a driver takes. Null without a model.
+ */
+export const deviceKindOf = (compatible: readonly string[]): DeviceKind | null => {
+  const { models, drivers } = knownDevices();
+  const model = firstFor(models, compatible);
+  if (model === null) return null;
+  const driver = firstFor(drivers, compatible) ?? firstFor(drivers, model.compatible);
+  invariant(driver !== null, `${model.compatible.join(', ')}: a model without a driver`);
+  const { windows } = model;
+  return {
+    compatible: model.compatible,
+    windows,
+    makeModel: ports => model.makeModel(ports),
+    driver,
+  };
+};
+
+const firstFor = <One extends { readonly compatible: readonly string[] }>(
+  known: readonly One[],
+  compatible: readonly string[],
+): One | null => {
+  for (const string of compatible) {
+    const found = known.find(one => one.compatible.includes(string));
+    if (found !== undefined) return found;
+  }
+  return null;
+};

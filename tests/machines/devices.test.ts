@@ -1,6 +1,7 @@
 import test from 'ava';
 import { LruAdversary } from '../../arch/arm/adversary/lru';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import type { DeviceModel } from '../../drivers/base/hw/device';
 import { IrqType } from '../../drivers/base/kernel/irq';
 import { offsetBy, physAddr } from '../../drivers/base/types/address';
 import { BenchError, InputError, UnmodelledError } from '../../drivers/base/types/errors';
@@ -12,6 +13,7 @@ import { TEST_MASTER } from '../../drivers/misc/test-master/regs';
 import { GICC, GICD } from '../../drivers/irqchip/gic/regs';
 import { boardNames, loadBoard } from '../../machines/boards';
 import { bootMachine } from '../../machines/boot';
+import { deviceKindOf, loadDevices } from '../../machines/devices';
 import type { Kernel } from '../../machines/kernel';
 import type { Machine } from '../../machines/machine';
 import { planMachine } from '../../machines/plan';
@@ -196,6 +198,34 @@ test('a device that its driver does not take is told and left alone', t => {
     [copyEngines.length, ...notes],
     [0, '/e: probe with driver copy-engine failed with error -22'],
   );
+});
+
+test('a node is what its first known string says: to its model, and to its driver', t => {
+  const driver = { name: 'acme', compatible: ['acme,engine'], probe: () => 'acme' };
+  const unload = loadDevices({ models: [], drivers: [driver] });
+  t.teardown(unload);
+  const e = engine(0x3000_0000n, { compatible: ['acme,engine', 'dmabench,copy-engine'] });
+  const { devices } = boot(plan({ e }));
+  t.deepEqual(
+    devices.map(({ plan: { matched }, bound }) => [matched, bound]),
+    [['dmabench,copy-engine', 'acme']],
+  );
+});
+
+test('what was loaded is known until it is taken out again', t => {
+  const [own] = boot(plan({ e: engine(0x3000_0000n) })).hardware.devices;
+  const makeModel = (): DeviceModel => required(own?.model ?? null);
+  const driver = { name: 'acme', compatible: ['acme,box'], probe: () => 0 };
+  const compatible = ['acme,box'];
+  t.is(deviceKindOf(compatible), null);
+  const unload = loadDevices({
+    models: [{ compatible, windows: [16], makeModel }],
+    drivers: [driver],
+  });
+  t.deepEqual(deviceKindOf(compatible)?.windows, [16]);
+  t.is(deviceKindOf(compatible)?.driver, driver);
+  unload();
+  t.is(deviceKindOf(compatible), null);
 });
 
 test('an interrupt specifier that the controller does not take is wrong input of the device', t => {
