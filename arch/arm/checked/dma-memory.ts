@@ -47,6 +47,10 @@ export class CheckedDmaMemory extends UncachedMemory {
     this.#by = { kind: 'device', name, snoops };
   }
 
+  /**
+   * What might have been other bytes is told, and the device goes on with the latest: it has seen
+   * them, as after a poll. What it does next would not have happened had it seen others.
+   */
   protected override readRam(
     word: number,
     offset: number,
@@ -57,6 +61,7 @@ export class CheckedDmaMemory extends UncachedMemory {
     const verdict = this.#read(word, offset, length, false);
     if (verdict !== 0) this.#tell(verdict, 'device read', word, offset, length);
     super.readRam(word, offset, length, into, at);
+    if ((verdict & MAY_STALE) !== 0) this.#saw(word);
   }
 
   /** A device that acts on the new value has seen it: so has it all that was stored before. */
@@ -80,9 +85,13 @@ export class CheckedDmaMemory extends UncachedMemory {
       if (answer !== value) isOld = true;
       into[at + i] = answer;
     }
-    if (isOld) return;
-    const { lines } = this.#checker;
-    lines.deviceSaw(this.#checker.lineOf(word), this.#low, this.#high, this.#by.snoops);
+    if (!isOld) this.#saw(word);
+  }
+
+  protected override walkRam(word: number, into: Uint8Array): void {
+    const verdict = this.#read(word, 0, 4, false);
+    if (verdict !== 0) this.#tell(verdict, 'table walk', word, 0, 4);
+    super.readRam(word, 0, 4, into, 0);
   }
 
   protected override writeRam(
@@ -102,6 +111,12 @@ export class CheckedDmaMemory extends UncachedMemory {
       this.#polls.wrote(word * 4 + offset + i, u8(from, at + i));
     }
     if (this.#checker.isTable(word >>> PAGE_WORDS_SHIFT)) this.#tellTables(word, offset, length);
+  }
+
+  /** The bytes of the access under way were the latest: what contradicts that is gone. */
+  #saw(word: number): void {
+    const checker = this.#checker;
+    checker.lines.deviceSaw(checker.lineOf(word), this.#low, this.#high, this.#by.snoops);
   }
 
   #read(word: number, offset: number, length: number, isPoll: boolean): number {

@@ -24,6 +24,9 @@ export interface TransferWindows {
   ends(transfer: number): void;
 }
 
+const join4 = (a: number, b: number, c: number, d: number): number =>
+  (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+
 /** A bus moves data in pieces of this size; a page is a multiple of it. */
 const LINE = 32;
 
@@ -39,6 +42,7 @@ export abstract class DmaMemory {
   protected readonly ram: Ram;
   readonly #io: IoBus;
   readonly #observe: LineObserver;
+  readonly #tableBytes = new Uint8Array(4);
 
   constructor(ram: Ram, io: IoBus, observe: LineObserver) {
     this.ram = ram;
@@ -88,6 +92,26 @@ export abstract class DmaMemory {
     return result;
   }
 
+  /**
+   * The word of a translation table at a physical address that 4 divides, as the walker of an IOMMU
+   * reads it, unsigned; null where no RAM answers.
+   */
+  readTable(address: number): number | null {
+    const word = this.ram.wordOf(address);
+    if (word < 0) return null;
+    this.#observe(word);
+    this.transferWatch?.beforeRead(word, 0, 4);
+    const bytes = this.#tableBytes;
+    this.walkRam(word, bytes);
+    return join4(u8(bytes, 0), u8(bytes, 1), u8(bytes, 2), u8(bytes, 3));
+  }
+
+  /** The same event of the machine, for a walker that has the word already and reads nothing. */
+  passTable(address: number): void {
+    const word = this.ram.wordOf(address);
+    if (word >= 0) this.#observe(word);
+  }
+
   /** `length` bytes of one line, from byte `offset` of `word` on. */
   protected abstract readRam(
     word: number,
@@ -106,6 +130,11 @@ export abstract class DmaMemory {
     at: number,
   ): void {
     this.readRam(word, offset, length, into, at);
+  }
+
+  /** As readRam, four bytes for the walker of an IOMMU. */
+  protected walkRam(word: number, into: Uint8Array): void {
+    this.readRam(word, 0, 4, into, 0);
   }
 
   protected abstract writeRam(

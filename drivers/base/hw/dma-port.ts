@@ -26,7 +26,8 @@ export interface IommuAnswer {
 
 /** The IOMMU that a master's transactions pass, as the port sees it. */
 export interface IommuHook {
-  translate(address: number, write: boolean): IommuAnswer;
+  /** Null: the address passes unchanged, and goes where it would without an IOMMU. */
+  translate(address: number, write: boolean): IommuAnswer | null;
 }
 
 /** Where in its window (doorbell to completion) a transfer touches memory. */
@@ -173,14 +174,14 @@ export class DmaPort implements Stateful {
   }
 
   /**
-   * Through the IOMMU, whose answers are physical addresses, else through the windows of the bus:
-   * what the windows leave of the addresses before an IOMMU is for software to heed. Leaves where
-   * it goes in `#physical` and for how many bytes, refused or not, in `#span`.
+   * Through the IOMMU, whose answers are physical addresses, else (there is none, or it lets the
+   * address pass) through the windows of the bus: what the windows leave of the addresses before an
+   * IOMMU is for software to heed. Leaves where it goes in `#physical` and for how many bytes, refused or not, in `#span`.
    */
   #route(address: number, length: number, write: boolean): TxResult {
     const { iommu, windows } = this.#parts;
-    if (iommu !== null) {
-      const answer = iommu.translate(address, write);
+    const answer = iommu?.translate(address, write) ?? null;
+    if (answer !== null) {
       this.#span = Math.min(length, answer.length);
       this.#physical = answer.address;
       invariant(this.#span > 0, `${this.name}: a translation that holds for no byte`);

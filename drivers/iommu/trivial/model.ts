@@ -1,0 +1,234 @@
+import { Device } from '../../base/hw/device';
+import type { GuestErrorSink } from '../../base/hw/device';
+import type { DmaMemory } from '../../base/hw/dma-memory';
+import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
+import type { EventQueue, Timer } from '../../base/hw/event-queue';
+import type { IrqLine } from '../../base/hw/irq';
+import { MemoryRegion } from '../../base/hw/memory-region';
+import { TxResult } from '../../base/hw/mmio';
+import { registerFile } from '../../base/hw/register-file';
+import type { RegisterFile } from '../../base/hw/register-file';
+import { NO_RESET, ResetNode } from '../../base/hw/reset';
+import { hi32, lo32 } from '../../base/types/bits';
+import { invariant } from '../../base/types/errors';
+import { StateReader } from '../../base/types/state';
+import type { StateValue } from '../../base/types/state';
+import { NO_ENTRY, entryKey, isValid } from './model/iotlb';
+import type { EntryKey, Iotlb } from './model/iotlb';
+import {
+  ENTRY,
+  ENTRY_SIZE,
+  ENTRY_SPAN,
+  FaultCause,
+  STREAMS,
+  StreamMode,
+  TRIVIAL_IOMMU,
+} from './regs';
+
+const INVALIDATION_NANOSECONDS = 100;
+/** Longer than any transaction: what holds for a stream, whatever the address. */
+const ANY_LENGTH = 2 ** 52;
+
+/** A transaction that might have used an entry that the table has no more. Addresses in bytes. */
+export interface StaleEntry {
+  readonly stream: number;
+  readonly address: number;
+  readonly write: boolean;
+  /** Where the kept entry leads; where the table's leads, null if that is not valid. */
+  readonly older: number;
+  readonly newer: number | null;
+}
+
+/** What a trivial IOMMU is wired to. */
+export interface TrivialIommuPorts {
+  readonly name: string;
+  /** Its walker's way to the tables. */
+  readonly tables: Pick<DmaMemory, 'readTable' | 'passTable'>;
+  readonly iotlb: Iotlb;
+  readonly irq: IrqLine;
+  readonly events: EventQueue;
+  /** Entries that a table may have: what APERTURE says. */
+  readonly aperturePages: number;
+  readonly onGuestError: GuestErrorSink;
+  /** Told before the transaction goes its way; null: nobody asks. */
+  readonly onStale: ((stale: StaleEntry) => void) | null;
+}
+
+/** An IOMMU with a flat table in memory for each of its streams. Registers and entries: regs.ts. */
+export class TrivialIommu extends Device {
+  readonly reset: ResetNode;
+  readonly #regs: RegisterFile<typeof TRIVIAL_IOMMU>;
+  readonly #ports: TrivialIommuPorts;
+  #invalidation: Timer | null = null;
+
+  constructor(ports: TrivialIommuPorts) {
+    super(ports.name);
+    this.#ports = ports;
+    this.#regs = registerFile(TRIVIAL_IOMMU, {
+      onGuestError: ports.onGuestError,
+      resets: { APERTURE: ports.aperturePages },
+      onWrite: {
+        STATUS: () => {
+          this.#updateIrq();
+        },
+        IRQ_ENABLE: () => {
+          this.#updateIrq();
+        },
+        INV_CMD: written => {
+          this.#invalidate(written);
+        },
+        'STREAM.PAGES': (_written, previous, stream) => {
+          this.#checkPages(previous, stream);
+        },
+      },
+    });
+    // No transfer is left that could fault, and none is to be let through before that.
+    this.reset = new ResetNode(ports.name, {
+      ...NO_RESET,
+      hold: () => {
+        ports.irq.set(false);
+      },
+      exit: () => {
+        this.#cancel();
+        this.#regs.reset();
+        ports.iotlb.invalidate(null);
+      },
+    });
+  }
+
+  /** What the transactions of a stream pass on their way. */
+  stream(stream: number): IommuHook {
+    invariant(stream >= 0 && stream < STREAMS, `${this.name} has no stream ${stream}`);
+    return { translate: (address, write) => this.#translate(stream, address, write) };
+  }
+
+  /** BenchError during an invalidation: what its timer will do cannot be saved. */
+  saveState(): StateValue {
+    invariant(this.#invalidation === null, `${this.name}: a snapshot during an invalidation`);
+    return { registers: this.#regs.saveState(), iotlb: this.#ports.iotlb.saveState() };
+  }
+
+  /** An invalidation that was under way is given up. */
+  restoreState(state: StateValue): void {
+    const reader = new StateReader(state, this.name);
+    const registers = reader.value('registers');
+    const iotlb = reader.value('iotlb');
+    this.#cancel();
+    this.#regs.restoreState(registers);
+    this.#ports.iotlb.restoreState(iotlb);
+    this.#ports.irq.restore(this.#irqLevel());
+  }
+
+  protected createRegions(): readonly MemoryRegion[] {
+    return [MemoryRegion.io(this.name, TRIVIAL_IOMMU.size, this.#regs)];
+  }
+
+  #translate(stream: number, address: number, write: boolean): IommuAnswer | null {
+    const { CTRL, PAGES } = this.#regs.STREAM(stream);
+    if (this.#regs.CTRL.ENABLE === 0 || CTRL.MODE === StreamMode.Bypass) return null;
+    if (CTRL.MODE !== StreamMode.Translate) {
+      return this.#fault(stream, address, write, FaultCause.Abort, ANY_LENGTH);
+    }
+    const page = Math.floor(address / ENTRY_SPAN);
+    const inPage = address % ENTRY_SPAN;
+    const length = ENTRY_SPAN - inPage;
+    if (page >= PAGES.COUNT) {
+      return this.#fault(stream, address, write, FaultCause.Aperture, ANY_LENGTH);
+    }
+    const entry = this.#entryOf(stream, page, address, write);
+    if (entry === null) return this.#fault(stream, address, write, FaultCause.Walk, length);
+    if (!isValid(entry)) {
+      return this.#fault(stream, address, write, FaultCause.Translation, length);
+    }
+    if (write && ENTRY.WRITE.of(entry) === 0) {
+      return this.#fault(stream, address, write, FaultCause.Permission, length);
+    }
+    return { address: frameOf(entry) + inPage, length, result: TxResult.Ok };
+  }
+
+  /** From the TLB, else from the table; null where no table is. */
+  #entryOf(stream: number, page: number, address: number, write: boolean): number | null {
+    const { tables, iotlb, onStale } = this.#ports;
+    const key = entryKey(stream, page);
+    const at = this.#regs.STREAM(stream).TABLE.FRAME * ENTRY_SPAN + page * ENTRY_SIZE;
+    const kept = iotlb.find(key);
+    if (kept !== NO_ENTRY) {
+      tables.passTable(at);
+      return kept;
+    }
+    const entry = tables.readTable(at);
+    if (entry === null) return null;
+    for (const older of iotlb.others(key, entry)) {
+      const newer = isValid(entry) ? frameOf(entry) : null;
+      onStale?.({ stream, address, write, older: frameOf(older), newer });
+    }
+    if (isValid(entry)) iotlb.keep(key, entry);
+    return entry;
+  }
+
+  #fault(
+    stream: number,
+    address: number,
+    write: boolean,
+    cause: FaultCause,
+    length: number,
+  ): IommuAnswer {
+    const { STATUS, FAULT_INFO, FAULT_LO, FAULT_HI } = this.#regs;
+    if (STATUS.FAULT === 1) {
+      STATUS.MULTIPLE = 1;
+    } else {
+      STATUS.FAULT = 1;
+      FAULT_INFO.STREAM = stream;
+      FAULT_INFO.WRITE = write ? 1 : 0;
+      FAULT_INFO.CAUSE = cause;
+      FAULT_LO.value = lo32(address);
+      FAULT_HI.value = hi32(address);
+    }
+    this.#updateIrq();
+    return { address: 0, length, result: TxResult.Error };
+  }
+
+  #invalidate(written: number): void {
+    const { name, events, iotlb, onGuestError } = this.#ports;
+    const { ONE, ALL } = TRIVIAL_IOMMU.registers.INV_CMD.fields;
+    const isAll = ALL.of(written) === 1;
+    if (!isAll && ONE.of(written) === 0) return;
+    if (this.#invalidation !== null) {
+      onGuestError(`${name}.INV_CMD: a command during an invalidation is ignored`);
+      return;
+    }
+    const { INV_ENTRY, INV_STATUS } = this.#regs;
+    const key: EntryKey | null = isAll ? null : entryKey(INV_ENTRY.STREAM, INV_ENTRY.PAGE);
+    INV_STATUS.BUSY = 1;
+    this.#invalidation = events.after(INVALIDATION_NANOSECONDS, `${name} invalidation`, () => {
+      this.#invalidation = null;
+      INV_STATUS.BUSY = 0;
+      iotlb.invalidate(key);
+    });
+  }
+
+  #cancel(): void {
+    if (this.#invalidation !== null) this.#ports.events.cancel(this.#invalidation);
+    this.#invalidation = null;
+  }
+
+  /** A table that is larger than the hardware takes leaves the register as it was. */
+  #checkPages(previous: number, stream: number): void {
+    const { PAGES } = this.#regs.STREAM(stream);
+    const most = this.#regs.APERTURE.PAGES;
+    if (PAGES.COUNT <= most) return;
+    this.#ports.onGuestError(`${this.name}.STREAM.PAGES: ${PAGES.COUNT} are more than ${most}`);
+    PAGES.value = previous;
+  }
+
+  #updateIrq(): void {
+    this.#ports.irq.set(this.#irqLevel());
+  }
+
+  #irqLevel(): boolean {
+    return this.#regs.STATUS.FAULT === 1 && this.#regs.IRQ_ENABLE.FAULT === 1;
+  }
+}
+
+/** Where an entry leads. */
+const frameOf = (entry: number): number => ENTRY.FRAME.of(entry) * ENTRY_SPAN;
