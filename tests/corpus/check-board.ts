@@ -1,6 +1,8 @@
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
 import { UnmodelledError } from '../../drivers/base/types/errors';
+import { boardNames } from '../../machines/boards';
 import { describeMachine } from '../../machines/describe';
+import { BOARD_FILES } from '../../tools/board/board-files';
 import { openBoard, planBoard } from '../../tools/board/open';
 import { allCases, countCases } from '../../tools/run/results';
 import type { RunResult } from '../../tools/run/results';
@@ -16,7 +18,14 @@ export interface BoardVerdict {
   readonly problems: readonly string[];
 }
 
-const ADVERSARIES = ['random', 'lru', 'all'] as const;
+/** Those of the project. */
+export const BOARDS: readonly CorpusBoard[] = boardNames(BOARD_FILES).map(name => ({
+  name,
+  path: name,
+}));
+
+/** By chance, under LRU and over all that the caches may do. */
+export const ADVERSARIES = ['random', 'lru', 'all'] as const;
 
 /** What is wrong on purpose is run on the boards of the project. */
 const CORRECT = SUITES.filter(({ name }) => name !== 'rules' && name !== 'bugs');
@@ -26,15 +35,19 @@ const isUnchecked = (error: unknown): boolean =>
   error instanceof UnmodelledError && error.feature.startsWith('checking ');
 
 /**
- * Describes a board and runs the suites on it, by chance, under LRU and over all that its caches may
- * do: nothing may fail, and nothing be found.
+ * Describes a board and runs the suites on it, under each of the adversaries: nothing may fail, and
+ * nothing be found.
  */
-export const checkBoard = ({ name, path }: CorpusBoard, seed: number): BoardVerdict => {
+export const checkBoard = (
+  { name, path }: CorpusBoard,
+  seed: number,
+  adversaries: readonly (typeof ADVERSARIES)[number][] = ADVERSARIES,
+): BoardVerdict => {
   try {
     const board = openBoard(path, []);
     const plan = planBoard(board, { memory: null, quirks: [] });
     JSON.stringify(describeMachine(plan, board));
-    const results = ADVERSARIES.flatMap(kind => {
+    const results = adversaries.flatMap(kind => {
       try {
         return runSuites({
           board: name,

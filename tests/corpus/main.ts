@@ -4,17 +4,18 @@ import { parseArgs } from 'node:util';
 import { CORPUS, corpusBoards, sampleBoards } from '../support/corpus';
 import type { CorpusBoard } from '../support/corpus';
 import { countOf, readArguments } from '../support/script';
-import { checkBoard } from './check-board';
+import { BOARDS, checkBoard } from './check-board';
 import type { BoardVerdict } from './check-board';
 
 /*
- * `npm run test:corpus -- [--sample N] [--seed N]`: every board of the corpus is described and run
- * by chance, under LRU and over all, on all processors. Not part of `npm test`, as it takes minutes.
+ * `npm run test:corpus -- [--sample N] [--seed N]`: every board of the project and of the corpus
+ * is described and run by chance, under LRU and over all, on all processors. Not part of `npm test`,
+ * as it takes minutes.
  */
 
 interface Arguments {
   readonly seed: number;
-  /** How many boards; all of them if null. */
+  /** How many boards of the corpus; all of them if null. */
   readonly sample: number | null;
   /** Of a child: which boards are its own. */
   readonly shard: number | null;
@@ -36,8 +37,10 @@ const parse = (): Arguments => {
   };
 };
 
-const boardsOf = ({ sample, seed }: Arguments): readonly CorpusBoard[] =>
-  sample === null ? corpusBoards : sampleBoards(sample, seed);
+const boardsOf = ({ sample, seed }: Arguments): readonly CorpusBoard[] => [
+  ...BOARDS,
+  ...(sample === null ? corpusBoards : sampleBoards(sample, seed)),
+];
 
 const shardsOf = (boards: readonly CorpusBoard[]): number =>
   Math.min(availableParallelism(), boards.length);
@@ -83,13 +86,14 @@ const report = (verdicts: readonly BoardVerdict[], boards: readonly CorpusBoard[
 
 const main = (asked: Arguments): void => {
   const boards = boardsOf(asked);
-  if (asked.shard !== null) runShard(boards, asked.shard, asked.seed);
-  else if (CORPUS === undefined) console.log('corpus: none (npm run corpus fetches one)');
-  else {
-    void runAll(boards).then(verdicts => {
-      report(verdicts, boards);
-    });
+  if (asked.shard !== null) {
+    runShard(boards, asked.shard, asked.seed);
+    return;
   }
+  if (CORPUS === undefined) console.log('corpus: none (npm run corpus fetches one)');
+  void runAll(boards).then(verdicts => {
+    report(verdicts, boards);
+  });
 };
 
 const asked = readArguments('npm run test:corpus -- [--sample N] [--seed N]', parse);
