@@ -18,6 +18,7 @@ import type {
   Resource,
 } from '../drivers/base/kernel/device';
 import { KernelIo } from '../drivers/base/kernel/io';
+import { KernelLog } from '../drivers/base/kernel/kernel-log';
 import type { IrqDomain } from '../drivers/base/kernel/irq';
 import { KernelOops } from '../drivers/base/kernel/oops';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
@@ -75,6 +76,7 @@ export class Kernel {
   readonly users: UserSpaces;
   readonly arch: ArchDma;
   readonly io: KernelIo;
+  readonly log = new KernelLog();
   readonly direct: DmaMapOps;
   readonly #services: Services;
   /** The root interrupt controller's lines, null where devices are polled. */
@@ -163,6 +165,7 @@ export class Kernel {
       io: this.io,
       barriers: this.mm.barriers,
       memory: this.mm.layout,
+      log: this.log,
       observer: null,
       ioremap: (address, size) => this.mappings.ioremap(address, size),
       iounmap: address => {

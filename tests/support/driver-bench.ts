@@ -3,6 +3,7 @@ import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { DmaMapOps, DriverServices, IrqResource } from '../../drivers/base/kernel/device';
 import { DMA_MAPPING_ERROR } from '../../drivers/base/kernel/dma-mapping';
 import { KernelIo } from '../../drivers/base/kernel/io';
+import { KernelLog } from '../../drivers/base/kernel/kernel-log';
 import { ticks, cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
 import type { CpuAddr } from '../../drivers/base/types/address';
 import type { DeviceModel } from '../../drivers/base/hw/device';
@@ -60,6 +61,7 @@ export class DriverBench {
       io: Object.assign(new KernelIo(cpu, none), { ...this.#bus.io, relaxed: this.#bus.io }),
       barriers: { mb: nothing, rmb: nothing, wmb: nothing, dmaRmb: nothing, dmaWmb: nothing },
       memory: { virtToPhys: physAddr, physToVirt: cpuAddr },
+      log: new KernelLog(),
       observer: null,
       ioremap: (address, size) => this.#ioremap(address, size),
       iounmap: () => {

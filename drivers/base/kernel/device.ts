@@ -5,6 +5,7 @@ import type { DmaMapOpsOf } from './dma-map-ops';
 import type { CmaPool, DevicePool } from './dma-pools';
 import type { KernelIo } from './io';
 import type { IrqDomain } from './irq';
+import type { KernelLog } from './kernel-log';
 
 /** A window of a bus: device address `dma` is CPU address `cpu` (struct bus_dma_region). */
 export interface BusDmaRegion {
@@ -28,6 +29,11 @@ export interface DeviceDma {
   readonly coherent: boolean;
   /** Null until the device is configured for DMA: every mapping then fails. */
   readonly ops: DmaMapOps | null;
+  /**
+   * Direct DMA for a device whose `ops` translate: taken instead wherever the mask reaches all
+   * memory (dma_ops_bypass). Null: never.
+   */
+  readonly bypass: DmaMapOps | null;
   /** The most bytes that a segment of a scatterlist may have, and the mask that none may cross. */
   maxSegSize: number;
   segBoundary: number;
@@ -48,6 +54,7 @@ export const deviceDmaOf = (fields: Partial<DeviceDma>): DeviceDma => ({
   rangeMap: null,
   coherent: false,
   ops: null,
+  bypass: null,
   maxSegSize: 65536,
   segBoundary: 2 ** 32 - 1,
   minAlignMask: 0,
@@ -70,6 +77,7 @@ export interface DriverServices {
   readonly io: KernelIo;
   readonly barriers: Barriers;
   readonly memory: LinearMap;
+  readonly log: KernelLog;
   /** Told of each call of the DMA API; null: nobody watches, and no call costs anything. */
   readonly observer: SoftwareObserver | null;
   /** Maps a window of registers (ioremap); null if there is no address space left. */
