@@ -19,6 +19,8 @@ import type { Step } from '../concrete/whims';
  *                                               n-th oldest of all that wait
  *   drain-outer                                 the buffer of the outer cache
  *   read-early                                  the word at `line`, before its load
+ *   migrate-inner                               from the first level of another core of the cluster
+ *                                               that has it, to that of `cpu`, dirty as it is
  *   fill-tlb, drop-tlb                          the TLB; the latter without a line, the n-th entry
  * `n` chooses where a page has several virtual addresses: a fill comes through the n-th of those
  * last met (through any that permits it, unless given); of several copies in a virtually tagged

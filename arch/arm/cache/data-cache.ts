@@ -119,6 +119,33 @@ export class DataCache implements IncludedCache, Stateful {
     return slot;
   }
 
+  /**
+   * Takes the line of a physical word from the cache of another core of the cluster, which has it,
+   * as it is and as dirty as it is: neither the second level nor memory hears of it. False where this
+   * cache has it already, or the two are not looked up alike. Source: migratory lines, Cortex-A9
+   * MPCore TRM (DDI 0407) 2.2.
+   */
+  adopt(holder: DataCache, word: number): boolean {
+    const { lines } = this;
+    const { lineWords } = lines;
+    const isAlike = holder.cluster === this.cluster && holder.lines.lineWords === lineWords;
+    if (!isAlike || this.virtual || this.colours > 1 || this.findPhysical(word) !== NONE) {
+      return false;
+    }
+    const from = holder.findPhysical(word);
+    const slot = lines.victim(physicalIndex(this.#ram, word) >>> lines.shift);
+    if (lines.isValid(slot)) this.evict(slot);
+    const dirty = holder.lines.isDirty(from) ? DIRTY : 0;
+    const shared = holder.lines.isShared(from) ? SHARED : 0;
+    const [source, target] = [from << lines.shift, slot << lines.shift];
+    for (let i = 0; i < lineWords; i++) lines.data[target + i] = i32(holder.lines.data, source + i);
+    lines.shadow?.copy(holder.lines.data, source, lines.data, target, lineWords);
+    lines.install(slot, word >>> lines.shift, dirty | shared);
+    holder.lines.drop(from);
+    this.used = true;
+    return true;
+  }
+
   /** Before a store to a line that others may hold: takes it from them. */
   own(slot: number): void {
     if (!this.lines.isShared(slot)) return;

@@ -59,7 +59,7 @@ class ScriptWriter {
   readonly #profile: CheckerProfile;
   readonly #story: LineStory;
   /** The CPUs whose caches can have the line. */
-  readonly #cpus: readonly number[];
+  #cpus: readonly number[];
 
   constructor(profile: CheckerProfile, story: LineStory) {
     this.#profile = profile;
@@ -74,7 +74,21 @@ class ScriptWriter {
     } else if (step.nature === 'waits') this.#wait(step);
     else if (step.rule === CHOICES.writeBackFirst) {
       this.#put(this.#eventDuring(step), { step: 'write-back-first' });
-    }
+    } else if (step.rule === CHOICES.passedBy) this.#moveAway(step);
+  }
+
+  /**
+   * Before a cache is walked, which is told of at its end and may begin right after the line was last
+   * used, the line moves to that of another core; it may be there already.
+   */
+  #moveAway({ during }: WitnessStep): void {
+    const walker = this.#cpuOf(during);
+    const other = walker === 0 ? 1 : 0;
+    const { events } = this.#story;
+    const end = at(events, during).event;
+    const last = events.findLast(({ event }) => event < end)?.event ?? 0;
+    this.#cpus = [...new Set([...this.#cpus, other])].sort((a, b) => a - b);
+    this.#put(last + 1, { step: 'migrate-inner', ...ofCpu(other), optional: true });
   }
 
   #wait(step: WitnessStep): void {

@@ -31,6 +31,7 @@ export const STEPS = [
   'fill-tlb',
   'drop-tlb',
   'read-early',
+  'migrate-inner',
 ] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -146,6 +147,8 @@ export class Whims {
         return this.#parts.mmu.tlb.dropNth(n);
       case 'read-early':
         return this.#readEarly(word, n);
+      case 'migrate-inner':
+        return this.#migrateInner(word, n);
     }
   }
 
@@ -217,6 +220,16 @@ export class Whims {
     if (cache.find(tagWord, indexWord) !== NONE) return false;
     cache.fill(tagWord, indexWord, word, false);
     return true;
+  }
+
+  /** From the first level that has the line, to this CPU's. */
+  #migrateInner(word: number, n: number): boolean {
+    const { profile, cache, domain } = this.#parts;
+    const holder = domain.holderOf(word);
+    if (holder === null || !profile.speculativeFill || this.#livePage(word, n) === null) {
+      return false;
+    }
+    return cache.adopt(holder, word);
   }
 
   /** Of several aliases that are present, the n-th in the order in which their pages were met. */

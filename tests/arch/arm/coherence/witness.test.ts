@@ -165,6 +165,18 @@ test('a copy that leaves the core leaves both its levels', t => {
   );
 });
 
+test('a line that a walk by set and way does not reach has moved to another core before it', t => {
+  const sets = setsOf('cortex-a9');
+  const walk = 'maintain the inner line by set and way: clean+invalidate';
+  const [story, witness] = witnessOf(sets, ['store: allocating', walk, 'device read']);
+  if (witness === null) throw new Error('no witness');
+  t.is(witness.cost, 1);
+  t.is(
+    toScript(sets.profile, story, witness),
+    '{"event":11,"step":"migrate-inner","line":"0x80001000","cpu":1,"optional":true}\n',
+  );
+});
+
 test('what waits in the outer buffer is held from before it is written', t => {
   const sets = setsOf('cortex-a9', OUTER);
   const happenings = ['store: uncached', 'stores of the line have drained', 'device read'];

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { parseScript } from '../../../../arch/arm/adversary/script';
 import { ScriptAdversary } from '../../../../arch/arm/adversary/scripted';
+import { at } from '../../../../drivers/base/types/arrays';
+import { CacheOp } from '../../../../drivers/base/types/isa';
 import { ArmMachine } from '../machine';
 
 const scripted = (core: string, line: number): ArmMachine => {
@@ -42,4 +44,49 @@ test('a core that does not speculate fetches nothing unasked', t => {
   machine.cpu.load32(page + 1024);
   const error = t.throws(() => machine.cpu.load32(page + 1024));
   t.regex(error.message, /a step that the machine permits there/);
+});
+
+/** CPU 0 stores, and its first level is walked by set and way; before that a line moves to a CPU. */
+const walked = (core: string, cpus: number, to: number): { machine: ArmMachine; va: number } => {
+  const fresh = new ArmMachine({ core, cpus });
+  // After a load by each CPU and the store.
+  const event = fresh.complex.pulse.now + cpus + 2;
+  const line = `0x${fresh.pageAt(0).toString(16)}`;
+  const step = { event, step: 'migrate-inner', line, cpu: to, optional: true };
+  const adversary = new ScriptAdversary(parseScript(JSON.stringify(step), 'script'));
+  const machine = new ArmMachine({ core, cpus, adversary, versions: true });
+  const va = machine.page(0, 'cached');
+  // Every CPU has a translation.
+  for (const cpu of machine.cpus) cpu.load32(va + 1024);
+  machine.cpu.store32(va, 7);
+  const { size, ways, line: bytes } = at(machine.complex.domain.caches, 0).lines.geometry;
+  for (let set = 0; set < size / ways / bytes; set++) {
+    for (let way = 0; way < ways; way++) {
+      machine.cpu.cacheOp(CacheOp.CISW, way * 2 ** (32 - Math.log2(ways)) + set * bytes);
+    }
+  }
+  machine.cpu.dsb();
+  return { machine, va };
+};
+
+/** The CPUs whose first level has the line. */
+const holders = (machine: ArmMachine): readonly number[] => {
+  const word = machine.ram.wordOf(machine.pageAt(0));
+  const has = machine.complex.domain.caches.filter(cache => cache.findPhysical(word) >= 0);
+  return has.map(({ core }) => core);
+};
+
+test('a dirty line that moves to another core is not reached by a walk of this one', t => {
+  const { machine, va } = walked('cortex-a9', 2, 1);
+  t.deepEqual(holders(machine), [1]);
+  t.is(machine.memoryWord(machine.pageAt(0)), 0);
+  t.false(machine.complex.versions?.isLost(machine.pageAt(0)), 'the other core has the latest');
+  t.is(machine.cpu.load32(va), 7, 'and gives it back');
+  t.deepEqual(machine.complex.versions?.stale, []);
+});
+
+test('a line moves neither to a core that has it nor to one of another cluster', t => {
+  t.deepEqual(holders(walked('cortex-a9', 2, 0).machine), []);
+  t.deepEqual(holders(walked('cortex-a53', 3, 2).machine), []);
+  t.deepEqual(holders(walked('cortex-a53', 3, 1).machine), [1]);
 });
