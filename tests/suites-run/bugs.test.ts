@@ -79,19 +79,6 @@ const problemsOf = (bug: Bug, kept: readonly KeptFinding[]): readonly string[] =
   ];
 };
 
-/**
- * Found, and not replayed: a write that still waits, in the core or behind the PL310, while the
- * device writes the same word; a line that moves to another core while the cache of this one is
- * walked. The scripts of the concrete machine do not lead there yet.
- */
-const NOT_REPLAYED: Readonly<Record<string, readonly string[]>> = {
-  pandaboard: [
-    'a_doorbell_overtakes_the_descriptor: dirty-line-over-device-data, not-replayed',
-    'a_write_barrier_leaves_the_outer_buffer_full: dirty-line-over-device-data, not-replayed',
-    'a_buffer_is_cleaned_with_the_whole_cache: stale-device-read, not-replayed',
-  ],
-};
-
 for (const board of BOARDS) {
   test.serial(`${board}: bugs are found for what they are, with proof`, t => {
     const results = [
@@ -103,7 +90,7 @@ for (const board of BOARDS) {
     for (const [bug] of results) seen.add(bug);
     t.deepEqual(
       results.flatMap(([bug, kept]) => problemsOf(bug, kept)),
-      NOT_REPLAYED[board] ?? [],
+      [],
     );
   });
 }

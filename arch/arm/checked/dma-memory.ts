@@ -47,10 +47,6 @@ export class CheckedDmaMemory extends UncachedMemory {
     this.#by = { kind: 'device', name, snoops };
   }
 
-  /**
-   * What might have been other bytes is told, and the device goes on with the latest: it has seen
-   * them, as after a poll. What it does next would not have happened had it seen others.
-   */
   protected override readRam(
     word: number,
     offset: number,
@@ -58,9 +54,21 @@ export class CheckedDmaMemory extends UncachedMemory {
     into: Uint8Array,
     at: number,
   ): void {
-    const verdict = this.#read(word, offset, length, false);
-    if (verdict !== 0) this.#tell(verdict, 'device read', word, offset, length);
-    super.readRam(word, offset, length, into, at);
+    this.#consume(word, offset, length, into, at);
+  }
+
+  /**
+   * What might have been other bytes is told, and the device goes on with the latest: it has seen
+   * them, as after a poll. What it does next it would not have done had it seen others.
+   */
+  protected override fetchRam(
+    word: number,
+    offset: number,
+    length: number,
+    into: Uint8Array,
+    at: number,
+  ): void {
+    const verdict = this.#consume(word, offset, length, into, at);
     if ((verdict & MAY_STALE) !== 0) this.#saw(word);
   }
 
@@ -111,6 +119,13 @@ export class CheckedDmaMemory extends UncachedMemory {
       this.#polls.wrote(word * 4 + offset + i, u8(from, at + i));
     }
     if (this.#checker.isTable(word >>> PAGE_WORDS_SHIFT)) this.#tellTables(word, offset, length);
+  }
+
+  #consume(word: number, offset: number, length: number, into: Uint8Array, at: number): number {
+    const verdict = this.#read(word, offset, length, false);
+    if (verdict !== 0) this.#tell(verdict, 'device read', word, offset, length);
+    super.readRam(word, offset, length, into, at);
+    return verdict;
   }
 
   /** The bytes of the access under way were the latest: what contradicts that is gone. */

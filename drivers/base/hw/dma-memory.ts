@@ -14,6 +14,12 @@ export interface TransferWatch {
   beforeWrite(word: number, offset: number, length: number, from: Uint8Array, at: number): void;
 }
 
+/**
+ * What a master makes of what it reads: it moves or compares it; it acts on it, as on a descriptor; it
+ * waits for it to change.
+ */
+export type ReadUse = 'data' | 'fetch' | 'poll';
+
 /** Is told of the transfers of a master, which are numbers from 1 on. */
 export interface TransferWindows {
   /** A transfer begins: its doorbell. */
@@ -51,10 +57,16 @@ export abstract class DmaMemory {
   }
 
   /**
-   * Copies `length` bytes at `address` to `into`, from index `at` on. Results are ORed. `polls`: the
-   * master waits for what it reads to change, and may see the old value late, not for ever.
+   * Copies `length` bytes at `address` to `into`, from index `at` on. Results are ORed. A master that
+   * polls may see the old value late, not for ever.
    */
-  read(address: number, length: number, into: Uint8Array, at: number, polls = false): TxResult {
+  read(
+    address: number,
+    length: number,
+    into: Uint8Array,
+    at: number,
+    use: ReadUse = 'data',
+  ): TxResult {
     let result: TxResult = TxResult.Ok;
     for (let done = 0; done < length;) {
       const from = address + done;
@@ -63,7 +75,8 @@ export abstract class DmaMemory {
       if (word >= 0) {
         this.#observe(word);
         this.transferWatch?.beforeRead(word, from % 4, part);
-        if (polls) this.pollRam(word, from % 4, part, into, at + done);
+        if (use === 'poll') this.pollRam(word, from % 4, part, into, at + done);
+        else if (use === 'fetch') this.fetchRam(word, from % 4, part, into, at + done);
         else this.readRam(word, from % 4, part, into, at + done);
       } else {
         result = orResults(result, this.#readIo(from, part, into, at + done));
@@ -120,6 +133,17 @@ export abstract class DmaMemory {
     into: Uint8Array,
     at: number,
   ): void;
+
+  /** As readRam, for a master that acts on the bytes. */
+  protected fetchRam(
+    word: number,
+    offset: number,
+    length: number,
+    into: Uint8Array,
+    at: number,
+  ): void {
+    this.readRam(word, offset, length, into, at);
+  }
 
   /** As readRam, for a master that waits for the bytes to change. */
   protected pollRam(

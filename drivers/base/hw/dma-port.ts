@@ -2,7 +2,7 @@ import type { DmaAddr } from '../types/address';
 import { invariant } from '../types/errors';
 import { StateReader } from '../types/state';
 import type { Stateful, StateValue } from '../types/state';
-import type { DmaMemory } from './dma-memory';
+import type { DmaMemory, ReadUse } from './dma-memory';
 import type { EventQueue, Timer } from './event-queue';
 import { TxResult, orResults } from './mmio';
 import { TraceKind } from './trace';
@@ -74,7 +74,15 @@ export class DmaPort implements Stateful {
 
   /** Reads memory into `into`, from index `at` on. */
   read(address: DmaAddr, length: number, into: Uint8Array, at = 0): TxResult {
-    return this.#read(address, length, into, at, false);
+    return this.#read(address, length, into, at, 'data');
+  }
+
+  /**
+   * As read, of what the device acts on: a descriptor. What it does next counts as done because it
+   * has seen the latest.
+   */
+  fetch(address: DmaAddr, length: number, into: Uint8Array, at = 0): TxResult {
+    return this.#read(address, length, into, at, 'fetch');
   }
 
   /**
@@ -82,10 +90,10 @@ export class DmaPort implements Stateful {
    * it has seen the new value counts as done after that.
    */
   poll(address: DmaAddr, length: number, into: Uint8Array, at = 0): TxResult {
-    return this.#read(address, length, into, at, true);
+    return this.#read(address, length, into, at, 'poll');
   }
 
-  #read(address: DmaAddr, length: number, into: Uint8Array, at: number, polls: boolean): TxResult {
+  #read(address: DmaAddr, length: number, into: Uint8Array, at: number, use: ReadUse): TxResult {
     invariant(at + length <= into.length, `${this.name}: ${length} bytes into ${into.length}`);
     const { trace } = this.#parts;
     const memory = this.#memory;
@@ -96,7 +104,7 @@ export class DmaPort implements Stateful {
       const routed = this.#route(address + done, length - done, false);
       const isReached = routed === TxResult.Ok;
       const moved = isReached
-        ? memory.read(this.#physical, this.#span, into, at + done, polls)
+        ? memory.read(this.#physical, this.#span, into, at + done, use)
         : routed;
       result = orResults(result, moved);
     }

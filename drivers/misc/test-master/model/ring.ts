@@ -151,13 +151,13 @@ export class DescriptorRing {
   #carryOut(known: number | null, work: Work): void {
     const { dma } = this.#parts;
     if (known === null) {
-      work.result = dma.read(this.#addressOf(DESCRIPTOR.FLAGS), 4, this.#words);
+      work.result = dma.fetch(this.#addressOf(DESCRIPTOR.FLAGS), 4, this.#words);
     }
     const flags = known ?? this.#view.getUint32(0, true);
     const isOurs = work.result === TxResult.Ok && DESCRIPTOR_FLAGS.OWN.of(flags) === 1;
     if (isOurs) {
       const { at, size } = OPERANDS;
-      work.result = dma.read(this.#addressOf(at), size, this.#words, at);
+      work.result = dma.fetch(this.#addressOf(at), size, this.#words, at);
     }
     work.isHalted = !isOurs || work.result !== TxResult.Ok;
     if (!work.isHalted) this.#obey(flags, work);

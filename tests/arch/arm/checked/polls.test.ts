@@ -119,3 +119,20 @@ test('without a barrier between them the device may have seen the flag before th
   port.read(dmaAddr(machine.pageAt(0)), 4, new Uint8Array(4));
   t.deepEqual(listener.take(), ['device read']);
 });
+
+test('a device that acts on what may be late has seen it: that is told once', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9' });
+  const descriptor = machine.page(0, 'non-cached');
+  const listener = new Listener(machine.complex);
+  const port = machine.port(false);
+  const at = dmaAddr(machine.pageAt(0));
+  machine.cpu.store32(descriptor + 4, 5);
+  machine.cpu.dmb('st');
+  machine.cpu.store32(descriptor, 1);
+  port.fetch(at, 4, new Uint8Array(4));
+  t.deepEqual(listener.take(), ['device read'], 'nothing made the store go out');
+  // It would not have come to this had it read anything else.
+  port.read(dmaAddr(machine.pageAt(0) + 4), 4, new Uint8Array(4));
+  port.write(at, 4, word(2));
+  t.deepEqual(listener.take(), []);
+});
