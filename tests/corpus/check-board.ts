@@ -26,6 +26,7 @@ export const BOARDS: readonly CorpusBoard[] = boardNames(BOARD_FILES).map(name =
 
 /** By chance, under LRU and over all that the caches may do. */
 export const ADVERSARIES = ['random', 'lru', 'all'] as const;
+export type AdversaryKind = (typeof ADVERSARIES)[number];
 
 /** What is wrong on purpose is run on the boards of the project. */
 const CORRECT = SUITES.filter(({ name }) => name !== 'rules' && name !== 'bugs');
@@ -41,7 +42,7 @@ const isUnchecked = (error: unknown): boolean =>
 export const checkBoard = (
   { name, path }: CorpusBoard,
   seed: number,
-  adversaries: readonly (typeof ADVERSARIES)[number][] = ADVERSARIES,
+  adversaries: readonly AdversaryKind[],
 ): BoardVerdict => {
   try {
     const board = openBoard(path, []);

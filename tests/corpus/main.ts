@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util';
 import { CORPUS, corpusBoards, sampleBoards } from '../support/corpus';
 import type { CorpusBoard } from '../support/corpus';
 import { countOf, readArguments } from '../support/script';
-import { BOARDS, checkBoard } from './check-board';
-import type { BoardVerdict } from './check-board';
+import { ADVERSARIES, BOARDS, checkBoard } from './check-board';
+import type { AdversaryKind, BoardVerdict } from './check-board';
 
 /*
- * `npm run test:corpus -- [--sample N] [--seed N]`: every board of the project and of the corpus
- * is described and run by chance, under LRU and over all, on all processors. Not part of `npm test`,
- * as it takes minutes.
+ * `npm run test:corpus -- [--sample N] [--seed N]`: every board of the project is described and
+ * run by chance, under LRU and over all; every board of the corpus over all, and every fourth by chance
+ * too. On all processors; not part of `npm test`, as it takes minutes.
  */
 
 interface Arguments {
@@ -45,9 +45,15 @@ const boardsOf = ({ sample, seed }: Arguments): readonly CorpusBoard[] => [
 const shardsOf = (boards: readonly CorpusBoard[]): number =>
   Math.min(availableParallelism(), boards.length);
 
+const adversariesOf = (i: number): readonly AdversaryKind[] => {
+  if (i < BOARDS.length) return ADVERSARIES;
+  return i % 4 === 0 ? ['random', 'all'] : ['all'];
+};
+
 const runShard = (boards: readonly CorpusBoard[], shard: number, seed: number): void => {
   boards.forEach((board, i) => {
-    if (i % shardsOf(boards) === shard) process.send?.(checkBoard(board, seed));
+    if (i % shardsOf(boards) !== shard) return;
+    process.send?.(checkBoard(board, seed, adversariesOf(i)));
   });
 };
 

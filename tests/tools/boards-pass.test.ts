@@ -3,8 +3,8 @@ import { ADVERSARIES, BOARDS, checkBoard } from '../corpus/check-board';
 import { CORPUS, sampleBoards } from '../support/corpus';
 
 /*
- * Every board, each under one of the adversaries in turn; `npm run test:corpus` runs each under all
- * of them, and real boards too.
+ * Every board, each under one of the adversaries in turn; `npm run test:corpus` goes through the
+ * rest.
  */
 
 /** Of real boards. */
