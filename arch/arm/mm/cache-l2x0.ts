@@ -14,6 +14,8 @@ export interface OuterCacheFns extends OuterSync {
   flushRange(start: PhysAddr, size: number): void;
   flushAll(): void;
   disable(): void;
+  /** Lines that were maintained by address so far. */
+  readonly lines: number;
 }
 
 /** A machine without an outer cache, and one before its outer cache is on. */
@@ -23,6 +25,7 @@ export const noOuterCache = (): OuterCacheFns => ({
   flushRange: () => undefined,
   flushAll: () => undefined,
   disable: () => undefined,
+  lines: 0,
   sync: () => undefined,
 });
 
@@ -64,8 +67,12 @@ export const l2x0Init = (
     }
     sync();
   };
+  let lines = 0;
   const byLine = (register: { write(value: number): void }, start: number, end: number): void => {
-    for (let line = alignDown(start, LINE); line < end; line += LINE) register.write(line);
+    for (let line = alignDown(start, LINE); line < end; line += LINE) {
+      lines++;
+      register.write(line);
+    }
   };
   const flushAll = (): void => {
     byWay(regs.CLEAN_INV_WAY);
@@ -82,8 +89,8 @@ export const l2x0Init = (
       const end = start + length;
       const first = alignDown(start, LINE);
       const last = alignDown(end, LINE);
-      if (first !== start) regs.CLEAN_INV_PA.write(first);
-      if (last !== end) regs.CLEAN_INV_PA.write(last);
+      if (first !== start) byLine(regs.CLEAN_INV_PA, first, first + LINE);
+      if (last !== end) byLine(regs.CLEAN_INV_PA, last, last + LINE);
       byLine(regs.INV_PA, first === start ? first : first + LINE, last);
       sync();
     },
@@ -96,6 +103,9 @@ export const l2x0Init = (
       sync();
     },
     flushAll,
+    get lines() {
+      return lines;
+    },
     disable: () => {
       flushAll();
       ordered.CTRL.write({ EN: 0 });

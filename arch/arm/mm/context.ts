@@ -42,6 +42,7 @@ export class UserSpaces {
   create(): AddressSpaceOfUser {
     const root = this.#mm.tables.createRoot();
     this.#mm.tables.copyKernelEntries(this.#mm.root, root);
+    this.#mm.roots.add(root);
     return { root, asid: 0, generation: 0, pages: new Map() };
   }
 
@@ -73,6 +74,7 @@ export class UserSpaces {
     // Its dirty lines outlive its translations (flush_cache_mm); VIVT lost them at the switch.
     if (info.isAliasing) cache.flushKernAll();
     this.#mm.tlb.flushAsid(space.asid);
+    this.#mm.roots.delete(space.root);
     this.#mm.tables.destroyRoot(space.root);
   }
 

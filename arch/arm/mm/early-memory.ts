@@ -35,13 +35,20 @@ export class EarlyMemory {
 
   /** `size` bytes aligned to their size, from the highest free lowmem; never freed again. */
   allocate(size: number): PhysAddr {
-    for (const { start, end } of [...this.#free()].reverse()) {
-      const at = alignDown(Math.min(end, this.#limit) - size, size);
-      if (at < start) continue;
+    const found = this.allocateBelow(size, size, this.#limit);
+    if (found === null) throw new KernelOops(`no early memory for ${size} bytes`);
+    return found;
+  }
+
+  /** As allocate, aligned otherwise and ending by `end`; null if there is none. */
+  allocateBelow(size: number, align: number, end: number): PhysAddr | null {
+    for (const range of [...this.#free()].reverse()) {
+      const at = alignDown(Math.min(range.end, this.#limit, end) - size, align);
+      if (at < range.start) continue;
       this.reserve(at, size);
       return physAddr(at);
     }
-    throw new KernelOops(`no early memory for ${size} bytes`);
+    return null;
   }
 
   freeRanges(): PfnRange[] {

@@ -48,6 +48,20 @@ export interface BootMemory {
   readonly dmaLimit: number | null;
   /** Use LPAE where the core has it. */
   readonly lpae: boolean;
+  /** Of the linear map, what is not to be made of sections and blocks: all, or these ranges. */
+  readonly inPages?: 'all' | readonly RamRange[];
+  /** Memory that the page allocator does not get. */
+  readonly setAside?: readonly SetAside[];
+}
+
+/** Lowmem that is set aside at boot, wherever there is room. */
+export interface SetAside {
+  readonly size: number;
+  readonly align: number;
+  /** One past the highest byte that it may have; null: any. */
+  readonly end: number | null;
+  /** Not mapped at all, as by `no-map`, or in pages. */
+  readonly linearMap: 'none' | 'pages';
 }
 
 /** What the kernel image itself takes of the first megabyte of RAM. */
@@ -75,6 +89,10 @@ export class ArmMm {
   readonly kmap: Kmap;
   /** swapper_pg_dir. */
   readonly root: PhysAddr;
+  /** First-level tables that have the kernel's entries: its own, and copies in those of users. */
+  readonly roots = new Set<PhysAddr>();
+  /** What was set aside, in the order in which it was asked for; null where there was no room. */
+  readonly setAside: readonly (RamRange | null)[];
   /** The cache outside the cores; none until its driver has switched one on. */
   outer: OuterCacheFns = noOuterCache();
   /** Pages of the allocator that translation tables hold. */
@@ -98,11 +116,16 @@ export class ArmMm {
     this.tlb = gated(gate, 'tlb', makeTlbFns(cpu, this.info));
 
     const early = this.#earlyMemory(boot);
+    this.setAside = (boot.setAside ?? []).map(({ size, align, end }) => {
+      const base = early.allocateBelow(size, align, end ?? Infinity);
+      return base === null ? null : { base, size };
+    });
     this.tables = this.#makeTables(isLong, early);
     this.#setVectors(cpu);
     this.cache.invalidateL1();
     this.root = this.tables.createRoot();
-    this.#mapLowmem(boot.noMap);
+    this.roots.add(this.root);
+    this.#mapLowmem(boot);
     this.#startCaching(cpu);
     this.tlb.flushLocal();
     this.tables.enable(this.root);
@@ -219,10 +242,27 @@ export class ArmMm {
     return address;
   }
 
-  /** map_lowmem: the linear map, in sections where the alignment permits, without no-map ranges. */
-  #mapLowmem(noMap: readonly RamRange[]): void {
-    const { ram, physOffset, pageOffset, lowmemEnd } = this.layout;
-    for (const { base, size } of subtract(ram, noMap)) {
+  /**
+   * map_lowmem: the linear map, in sections where the alignment permits, without no-map ranges. What
+   * is asked for in pages is (MT_MEMORY_DMA_READY): entries of pages can be changed later.
+   */
+  #mapLowmem({ noMap, inPages = [], setAside = [] }: BootMemory): void {
+    const placed = (how: SetAside['linearMap']): RamRange[] =>
+      setAside.flatMap(({ linearMap }, i) => (linearMap === how ? (this.setAside[i] ?? []) : []));
+    const mapped = subtract(this.layout.ram, [...noMap, ...placed('none')]);
+    if (inPages === 'all') {
+      this.#mapLinear(mapped, false);
+      return;
+    }
+    const pages = [...inPages, ...placed('pages')];
+    const blocks = subtract(mapped, pages);
+    this.#mapLinear(subtract(mapped, blocks), false);
+    this.#mapLinear(blocks, true);
+  }
+
+  #mapLinear(ranges: readonly RamRange[], blocks: boolean): void {
+    const { physOffset, pageOffset, lowmemEnd } = this.layout;
+    for (const { base, size } of ranges) {
       const end = Math.min(base + size, lowmemEnd);
       if (end <= base) continue;
       this.tables.map(this.root, {
@@ -230,7 +270,7 @@ export class ArmMm {
         pa: base,
         size: end - base,
         prot: PAGE_KERNEL,
-        blocks: true,
+        blocks,
       });
     }
   }

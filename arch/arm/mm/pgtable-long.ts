@@ -1,4 +1,4 @@
-import { hex, physAddr } from '../../../drivers/base/types/address';
+import { hex, offsetBy, physAddr } from '../../../drivers/base/types/address';
 import type { PhysAddr } from '../../../drivers/base/types/address';
 import { hi32, join64, lo32 } from '../../../drivers/base/types/bits';
 import { KernelOops } from '../../../drivers/base/kernel/oops';
@@ -6,7 +6,9 @@ import type { PgMemory, PgProt } from '../../../mm/pgprot';
 import { ENTRIES, HIGH, LAST_LEVEL, LEVEL_SHIFT, LOW, SH, TYPE } from '../regs/long-descriptor';
 import { MAIR, PA_BITS, RGN, SCTLR, TCR, TTBCR, TTBR_LONG } from '../regs/sysreg';
 import { EntryWriter } from './pgtable';
-import type { MapRequest, PageTables, TableContext } from './pgtable';
+import { changeOf } from './entry-change';
+import type { EntryPlace } from './entry-change';
+import type { EntryChange, MapRequest, PagesRequest, PageTables, TableContext } from './pgtable';
 
 const TABLE_SIZE = 4096;
 /** arm64: 48 bits of address in each half, four levels. LPAE: 32 bits, three levels. */
@@ -84,6 +86,61 @@ export class LongTables implements PageTables {
       this.#entries.write64(leaf.table, this.#index(at, leaf.level), 0, 0);
       done += span;
     }
+  }
+
+  spanAt(root: PhysAddr, va: number): number {
+    const { table, level } = this.#findLeaf(root, va);
+    return table === null ? 0 : spanOf(level);
+  }
+
+  pages(root: PhysAddr, { va, pa, size, prot }: PagesRequest): EntryChange | null {
+    const places: EntryPlace[] = [];
+    for (let done = 0; done < size; done += TABLE_SIZE) {
+      const at = va + done;
+      const table = this.#lastTable(root, at);
+      if (table === null) return null;
+      const index = this.#index(at, LAST_LEVEL);
+      places.push({
+        ...{ table, offset: index * 8, size: 8 },
+        store: isValid => {
+          const { low, high } = isValid ? this.#leaf(pa + done, LAST_LEVEL, prot) : INVALID;
+          this.#entries.store64(table, index, low, high);
+        },
+      });
+    }
+    return changeOf(this.#entries, { va, size, span: TABLE_SIZE }, places);
+  }
+
+  /** The roots share the tables below them. */
+  placesOf([root]: readonly PhysAddr[], va: number): readonly PhysAddr[] {
+    if (root === undefined) return [];
+    const { table, level } = this.#findLeaf(root, va);
+    return table === null ? [] : [offsetBy(table, this.#index(va, level) * 8)];
+  }
+
+  /** The roots share the table that has the block: it is changed in the first. */
+  split([root]: readonly PhysAddr[], va: number, prot: PgProt): EntryChange | null {
+    if (root === undefined) return null;
+    const { table, level } = this.#findLeaf(root, va);
+    if (table === null || level === LAST_LEVEL) throw new KernelOops(`no block at ${hex(va)}`);
+    const made = this.#context.memory.allocate(TABLE_SIZE);
+    if (made === null) return null;
+    const index = this.#index(va, level);
+    const pa = tableAddress(this.#entries.read64(table, index), this.#context.isa.high);
+    const span = spanOf(level);
+    for (let i = 0; i < ENTRIES; i++) {
+      const { low, high } = this.#leaf(pa + (i * span) / ENTRIES, level + 1, prot);
+      this.#entries.store64(made, i, low, high);
+    }
+    this.#entries.publish(made, 0, TABLE_SIZE);
+    const place = {
+      ...{ table, offset: index * 8, size: 8 },
+      store: (isValid: boolean): void => {
+        const low = isValid ? lo32(made) | TYPE.table : 0;
+        this.#entries.store64(table, index, low, isValid ? hi32(made) : 0);
+      },
+    };
+    return changeOf(this.#entries, { va: va - (va % span), size: span, span }, [place]);
   }
 
   destroyRoot(root: PhysAddr): void {
@@ -204,7 +261,23 @@ export class LongTables implements PageTables {
     }
   }
 
+  /** The table that has the entries of pages around an address; null if there is none. */
+  #lastTable(root: PhysAddr, va: number): PhysAddr | null {
+    let table = root;
+    for (let level = this.#topLevel; level < LAST_LEVEL; level++) {
+      const low = this.#entries.read64(table, this.#index(va, level));
+      if ((low & 3) !== TYPE.table) return null;
+      table = tableAddress(low, this.#context.isa.high);
+    }
+    return table;
+  }
+
   #writeLeaf(table: PhysAddr, va: number, pa: number, level: number, prot: PgProt): void {
+    const { low, high } = this.#leaf(pa, level, prot);
+    this.#entries.write64(table, this.#index(va, level), low, high);
+  }
+
+  #leaf(pa: number, level: number, prot: PgProt): LongEntry {
     const shareable = prot.memory === 'device' || prot.memory === 'noncached' ? SH.non : SH.inner;
     const low =
       lo32(pa) |
@@ -214,8 +287,7 @@ export class LongTables implements PageTables {
       (prot.write ? 0 : LOW.readOnly) |
       (shareable << LOW.shareabilityShift) |
       LOW.accessFlag;
-    const high = (hi32(pa) & HIGH.paMask) | HIGH.xn | HIGH.pxn;
-    this.#entries.write64(table, this.#index(va, level), low, high);
+    return { low, high: (hi32(pa) & HIGH.paMask) | HIGH.xn | HIGH.pxn };
   }
 
   #newTable(): PhysAddr | null {
@@ -228,6 +300,14 @@ export class LongTables implements PageTables {
     return Math.floor(va / spanOf(level)) % ENTRIES;
   }
 }
+
+/** The two halves of an entry. */
+interface LongEntry {
+  readonly low: number;
+  readonly high: number;
+}
+
+const INVALID: LongEntry = { low: 0, high: 0 };
 
 const spanOf = (level: number): number => 2 ** (LEVEL_SHIFT[level] ?? 12);
 

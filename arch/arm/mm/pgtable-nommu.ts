@@ -3,7 +3,7 @@ import type { PhysAddr } from '../../../drivers/base/types/address';
 import { UnmodelledError } from '../../../drivers/base/types/errors';
 import type { Isa } from '../../../drivers/base/types/isa';
 import { SCTLR } from '../regs/sysreg';
-import type { PageTables } from './pgtable';
+import type { EntryChange, PageTables } from './pgtable';
 
 /**
  * A core with an MPU: memory is mapped one to one, RAM cached and everything else as device. A
@@ -29,6 +29,22 @@ export class FlatTables implements PageTables {
 
   unmap(): void {
     throw new UnmodelledError('MPU', 'memory is mapped for good');
+  }
+
+  spanAt(): number {
+    return 0;
+  }
+
+  pages(): EntryChange | null {
+    return null;
+  }
+
+  placesOf(): readonly PhysAddr[] {
+    return [];
+  }
+
+  split(): EntryChange | null {
+    return null;
   }
 
   destroyRoot(): void {

@@ -1,10 +1,9 @@
-import { hex, physAddr } from '../../../drivers/base/types/address';
+import { hex, offsetBy, physAddr } from '../../../drivers/base/types/address';
 import type { PhysAddr } from '../../../drivers/base/types/address';
 import { KernelOops } from '../../../drivers/base/kernel/oops';
 import type { SysReg } from '../../../drivers/base/types/isa';
 import type { PgProt, PgMemory } from '../../../mm/pgprot';
 import {
-  AP,
   DOMAIN,
   L1_TABLE,
   L1_TYPE,
@@ -18,7 +17,11 @@ import { SCTLR, TTBR_SHORT, RGN } from '../regs/sysreg';
 import { contextSync } from './barrier';
 import type { ProcType } from './cpu-info';
 import { EntryWriter } from './pgtable';
-import type { MapRequest, PageTables, TableContext } from './pgtable';
+import { rightsOf, typesOf } from './memory-short';
+import type { TexCb } from './memory-short';
+import { changeOf } from './entry-change';
+import type { EntryPlace } from './entry-change';
+import type { EntryChange, MapRequest, PagesRequest, PageTables, TableContext } from './pgtable';
 
 const SMALL = 4096;
 const SECTION_SIZE = SECTION.size;
@@ -28,45 +31,6 @@ const KERNEL_FIRST = 0xc00;
 
 /** The kernel's only domain: its entries are checked against the permissions. */
 const KERNEL_DOMAIN = 0;
-
-/** TEX[2:0], C and B of a memory type. */
-interface TexCb {
-  readonly tex: number;
-  readonly c: boolean;
-  readonly b: boolean;
-}
-
-const texCb = (tex: number, c: 0 | 1, b: 0 | 1): TexCb => ({ tex, c: c === 1, b: b === 1 });
-
-/** ARMv5: C and B only; memory shared with devices is neither (strongly ordered). */
-const V5_TYPES: Readonly<Record<PgMemory, TexCb>> = {
-  cached: texCb(0, 1, 1),
-  dmacoherent: texCb(0, 0, 0),
-  writecombine: texCb(0, 0, 1),
-  noncached: texCb(0, 0, 0),
-  device: texCb(0, 0, 0),
-  writethrough: texCb(0, 1, 0),
-};
-
-/** ARMv6, TEX without remap. */
-const V6_TYPES: Readonly<Record<PgMemory, TexCb>> = {
-  cached: texCb(0, 1, 1),
-  dmacoherent: texCb(1, 0, 0),
-  writecombine: texCb(1, 0, 0),
-  noncached: texCb(0, 0, 0),
-  device: texCb(0, 0, 1),
-  writethrough: texCb(0, 1, 0),
-};
-
-/** ARMv7, with TEX remap: n = TEX[0], C, B chooses an entry of PRRR and NMRR. */
-const V7_TYPES = (smp: boolean): Readonly<Record<PgMemory, TexCb>> => ({
-  cached: smp ? texCb(1, 1, 1) : texCb(0, 1, 1),
-  dmacoherent: texCb(0, 0, 1),
-  writecombine: texCb(0, 0, 1),
-  noncached: texCb(0, 0, 0),
-  device: texCb(1, 0, 0),
-  writethrough: texCb(0, 1, 0),
-});
 
 /**
  * PRRR: entries 0 strongly ordered, 1 to 3 and 7 normal, 4 device; shareable where S is set.
@@ -108,7 +72,7 @@ export class ShortTables implements PageTables {
     this.#shared = broadcasts;
     this.registers =
       type === 'v7' ? [...ROOT, ...SPLIT, ...REMAP] : this.#isV5 ? ROOT : [...ROOT, ...SPLIT];
-    this.#types = this.#isV5 ? V5_TYPES : type === 'v6' ? V6_TYPES : V7_TYPES(broadcasts);
+    this.#types = typesOf(type, broadcasts);
   }
 
   get writes(): number {
@@ -154,13 +118,70 @@ export class ShortTables implements PageTables {
         this.#entries.write32(root, index, 0);
         done += SECTION_SIZE;
       } else if ((entry & 3) === L1_TYPE.table) {
-        const table = physAddr((entry & TABLE.baseMask) >>> 0);
+        const table = tableIn(entry);
         this.#entries.write32(table, (at / SMALL) % TABLE.entries, 0);
         done += SMALL;
       } else {
         done += left;
       }
     }
+  }
+
+  spanAt(root: PhysAddr, va: number): number {
+    const entry = this.#entries.read32(root, Math.floor(va / SECTION_SIZE));
+    if ((entry & 3) === L1_TYPE.section) return SECTION_SIZE;
+    if ((entry & 3) !== L1_TYPE.table) return 0;
+    const page = this.#entries.read32(tableIn(entry), (va / SMALL) % TABLE.entries);
+    return (page & 3) === L2_TYPE.fault ? 0 : SMALL;
+  }
+
+  pages(root: PhysAddr, { va, pa, size, prot }: PagesRequest): EntryChange | null {
+    const places: EntryPlace[] = [];
+    for (let done = 0; done < size; done += SMALL) {
+      const at = va + done;
+      const entry = this.#entries.read32(root, Math.floor(at / SECTION_SIZE));
+      if ((entry & 3) !== L1_TYPE.table) return null;
+      const index = (at / SMALL) % TABLE.entries;
+      places.push({
+        ...{ table: tableIn(entry), offset: index * 4, size: 4 },
+        store: isValid => {
+          const value = isValid ? this.#page(pa + done, prot) : 0;
+          this.#entries.store32(tableIn(entry), index, value);
+        },
+      });
+    }
+    return changeOf(this.#entries, { va, size, span: SMALL }, places);
+  }
+
+  placesOf(roots: readonly PhysAddr[], va: number): readonly PhysAddr[] {
+    const index = Math.floor(va / SECTION_SIZE);
+    return roots.flatMap(root => {
+      const entry = this.#entries.read32(root, index);
+      if ((entry & 3) !== L1_TYPE.table) return offsetBy(root, index * 4);
+      return offsetBy(tableIn(entry), ((va / SMALL) % TABLE.entries) * 4);
+    });
+  }
+
+  split(roots: readonly PhysAddr[], va: number, prot: PgProt): EntryChange | null {
+    const [root] = roots;
+    const table = this.#takeTable();
+    if (root === undefined || table === null) return null;
+    const index = Math.floor(va / SECTION_SIZE);
+    const section = this.#entries.read32(root, index);
+    if ((section & 3) !== L1_TYPE.section) throw new KernelOops(`no section at ${hex(va)}`);
+    const pa = (section & SECTION.baseMask) >>> 0;
+    for (let i = 0; i < TABLE.entries; i++) {
+      this.#entries.store32(table, i, this.#page(pa + i * SMALL, prot));
+    }
+    this.#entries.publish(table, 0, TABLE.size);
+    const range = { va: index * SECTION_SIZE, size: SECTION_SIZE, span: SECTION_SIZE };
+    const places = roots.map(one => ({
+      ...{ table: one, offset: index * 4, size: 4 },
+      store: (isValid: boolean): void => {
+        this.#entries.store32(one, index, isValid ? this.#tableEntry(table) : 0);
+      },
+    }));
+    return changeOf(this.#entries, range, places);
   }
 
   destroyRoot(root: PhysAddr): void {
@@ -228,7 +249,7 @@ export class ShortTables implements PageTables {
   #tableFor(root: PhysAddr, va: number): PhysAddr | null {
     const index = Math.floor(va / SECTION_SIZE);
     const entry = this.#entries.read32(root, index);
-    if ((entry & 3) === L1_TYPE.table) return physAddr((entry & TABLE.baseMask) >>> 0);
+    if ((entry & 3) === L1_TYPE.table) return tableIn(entry);
     if ((entry & 3) !== L1_TYPE.fault) {
       throw new KernelOops(`a page is to be mapped inside the section at ${hex(va)}`);
     }
@@ -243,13 +264,26 @@ export class ShortTables implements PageTables {
     for (let i = 0; i < GROUP; i++) {
       const table = page + i * TABLE.size;
       if (this.#entries.read32(root, first + i) !== L1_TYPE.fault) continue;
-      this.#entries.write32(
-        root,
-        first + i,
-        table | L1_TYPE.table | (KERNEL_DOMAIN << TABLE.domainShift) | (this.#isV5 ? 1 << 4 : 0),
-      );
+      this.#entries.write32(root, first + i, this.#tableEntry(table));
     }
     return physAddr(page + (index - first) * TABLE.size);
+  }
+
+  #tableEntry(table: number): number {
+    return table | L1_TYPE.table | (KERNEL_DOMAIN << TABLE.domainShift) | (this.#isV5 ? 1 << 4 : 0);
+  }
+
+  /** Tables of a page that no section has been split into yet. */
+  readonly #spare: PhysAddr[] = [];
+
+  /** A table of its own, whatever its neighbours are; its contents are the caller's. */
+  #takeTable(): PhysAddr | null {
+    const known = this.#spare.pop();
+    if (known !== undefined) return known;
+    const page = this.#context.memory.allocate(SMALL);
+    if (page === null) return null;
+    for (let i = GROUP - 1; i > 0; i--) this.#spare.push(physAddr(page + i * TABLE.size));
+    return page;
   }
 
   #section(pa: number, prot: PgProt): number {
@@ -297,15 +331,4 @@ export class ShortTables implements PageTables {
   }
 }
 
-/**
- * Rights as AP[1:0] and APX. ARMv5 has no read-only kernel page without user access; what user mode
- * may only read, the kernel may not write from ARMv7 on (cpu_v7_set_pte_ext, armv6_set_pte_ext).
- */
-const rightsOf = (
-  { write, user }: PgProt,
-  type: ProcType,
-): { readonly ap: number; readonly apx: boolean } => {
-  if (!user) return { ap: AP.privileged, apx: !write };
-  if (write) return { ap: AP.full, apx: false };
-  return type === 'v7' ? { ap: AP.full, apx: true } : { ap: AP.userRead, apx: false };
-};
+const tableIn = (entry: number): PhysAddr => physAddr((entry & TABLE.baseMask) >>> 0);

@@ -14,6 +14,27 @@ export interface MapRequest {
   readonly blocks: boolean;
 }
 
+/** Pages that are to be translated otherwise, or again. Multiples of the page size. */
+export type PagesRequest = Omit<MapRequest, 'blocks'>;
+
+/**
+ * Entries that are to change. Nothing is stored before it is asked for, walks see what was stored
+ * after `publish`, and the TLB is the caller's business: the order is his.
+ */
+export interface EntryChange {
+  /** The addresses whose translation changes. */
+  readonly va: number;
+  readonly size: number;
+  /** Bytes that one entry of a TLB may hold of what is there. */
+  readonly span: number;
+  /** Stores invalid entries. */
+  clear(): void;
+  /** Stores the new entries. */
+  write(): void;
+  /** Waits until walks find what was stored. */
+  publish(): void;
+}
+
 /**
  * Translation tables in one format, kept in memory and written through the CPU. `root` is the
  * physical address of a first-level table. Entries are made visible to the walker; the TLB is
@@ -26,6 +47,17 @@ export interface PageTables {
   map(root: PhysAddr, request: MapRequest): boolean;
   /** Clears the entries of whole pages, blocks included where the range covers them. */
   unmap(root: PhysAddr, va: number, size: number): void;
+  /** Bytes that the entry of an address translates; 0: none does. */
+  spanAt(root: PhysAddr, va: number): number;
+  /** Other entries for pages, whether they have any now or not; null where they have no table. */
+  pages(root: PhysAddr, request: PagesRequest): EntryChange | null;
+  /** Where the entry of an address is, in every root that has one of its own. */
+  placesOf(roots: readonly PhysAddr[], va: number): readonly PhysAddr[];
+  /**
+   * A table of smaller entries, with these rights, in the place of the block that translates an
+   * address, in every root that has it: the table is filled when this returns. Null: no memory.
+   */
+  split(roots: readonly PhysAddr[], va: number, prot: PgProt): EntryChange | null;
   /** Gives a user root back, with all tables of the user's half. */
   destroyRoot(root: PhysAddr): void;
   /** Copies the entries of the kernel's half into a user root, where the format needs it. */
@@ -72,10 +104,15 @@ export class EntryWriter {
   }
 
   write32(table: PhysAddr, index: number, value: number): void {
+    this.store32(table, index, value);
+    this.publish(table, index * 4, 4);
+  }
+
+  /** Stores an entry that walks need not see yet. */
+  store32(table: PhysAddr, index: number, value: number): void {
     const { isa, memory } = this.#context;
-    const address = memory.virtual(table) + index * 4;
-    isa.store32(address, value);
-    this.#visible(address, 4);
+    this.writes++;
+    isa.store32(memory.virtual(table) + index * 4, value);
   }
 
   /** The low half; the high half is in isa.high. */
@@ -85,10 +122,22 @@ export class EntryWriter {
   }
 
   write64(table: PhysAddr, index: number, low: number, high: number): void {
+    this.store64(table, index, low, high);
+    this.publish(table, index * 8, 8);
+  }
+
+  /** As store32. */
+  store64(table: PhysAddr, index: number, low: number, high: number): void {
     const { isa, memory } = this.#context;
-    const address = memory.virtual(table) + index * 8;
-    isa.store64(address, low, high);
-    this.#visible(address, 8);
+    this.writes++;
+    isa.store64(memory.virtual(table) + index * 8, low, high);
+  }
+
+  /** What was stored in these bytes of a table is visible to walks from here on. */
+  publish(table: PhysAddr, offset: number, size: number): void {
+    const { info, cache, isa, memory } = this.#context;
+    if (info.mustCleanTables) cache.cleanTableEntry(memory.virtual(table) + offset, size);
+    else isa.dsb();
   }
 
   /** A fresh table: its zeroes must be visible before an entry points at it. */
@@ -96,13 +145,6 @@ export class EntryWriter {
     const { isa, memory, info, cache } = this.#context;
     const address = memory.virtual(table);
     for (let offset = 0; offset < size; offset += 4) isa.store32(address + offset, 0);
-    if (info.mustCleanTables) cache.cleanTableEntry(address, size);
-    else isa.dsb();
-  }
-
-  #visible(address: number, size: number): void {
-    this.writes++;
-    const { info, cache, isa } = this.#context;
     if (info.mustCleanTables) cache.cleanTableEntry(address, size);
     else isa.dsb();
   }

@@ -1,5 +1,5 @@
+import type { CurrentCpu } from '../../../drivers/base/kernel/current-cpu';
 import { TlbOp } from '../../../drivers/base/types/isa';
-import type { Isa } from '../../../drivers/base/types/isa';
 import { contextSync } from './barrier';
 import type { CpuInfo } from './cpu-info';
 
@@ -7,13 +7,24 @@ const PAGE = 4096;
 /** A longer range is flushed whole: a loop would cost more (MAX_TLBI_OPS and its like). */
 const MAX_PAGES = 512;
 
-/** TLB maintenance as the kernel does it (asm/tlbflush.h): each call is complete on return. */
+/**
+ * TLB maintenance as the kernel does it (asm/tlbflush.h): each call is complete on return, except
+ * those that say otherwise.
+ */
 export interface TlbFns {
   /** All of this CPU's entries, before translation goes on (local_flush_tlb_all). */
   flushLocal(): void;
   flushAll(): void;
   /** Kernel addresses: every ASID. */
   flushKernelRange(start: number, size: number): void;
+  /**
+   * Issues the operations for kernel addresses, one for each `span` bytes: what was stored must be
+   * visible already, and `complete` is still to come. On a core that broadcasts nothing, each CPU
+   * does its own, and completes them.
+   */
+  issueKernelRange(start: number, size: number, span: number): void;
+  /** What was issued is done, and what follows is translated anew. */
+  complete(): void;
   /** Pages of one address space. */
   flushUserPage(address: number, asid: number): void;
   flushAsid(asid: number): void;
@@ -45,6 +56,8 @@ const NO_TLB: TlbFns = {
   flushLocal: () => undefined,
   flushAll: () => undefined,
   flushKernelRange: () => undefined,
+  issueKernelRange: () => undefined,
+  complete: () => undefined,
   flushUserPage: () => undefined,
   flushAsid: () => undefined,
 };
@@ -53,7 +66,7 @@ const NO_TLB: TlbFns = {
  * The table write is made visible (dsb), the entries go, their going is completed (dsb), and
  * what follows sees it (isb). On cores that broadcast, the inner-shareable forms.
  */
-export const makeTlbFns = (isa: Isa, info: CpuInfo): TlbFns => {
+export const makeTlbFns = (isa: CurrentCpu, info: CpuInfo): TlbFns => {
   if (info.image === 'nommu') return NO_TLB;
   const ops = opsOf(info);
   const complete = (op: () => void): void => {
@@ -83,6 +96,22 @@ export const makeTlbFns = (isa: Isa, info: CpuInfo): TlbFns => {
           isa.tlbOp(ops.kernelAddress, page, 0);
         }
       });
+    },
+    issueKernelRange: (start, size, span) => {
+      const issue = (): void => {
+        for (let at = start; at < start + size; at += span) isa.tlbOp(ops.kernelAddress, at, 0);
+      };
+      issue();
+      if (info.broadcasts) return;
+      isa.onOthers(() => {
+        issue();
+        isa.dsb();
+        contextSync(isa, info);
+      });
+    },
+    complete: () => {
+      isa.dsb();
+      contextSync(isa, info);
     },
     flushUserPage: (page, asid) => {
       complete(() => {

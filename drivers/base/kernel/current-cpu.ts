@@ -9,6 +9,9 @@ export class CurrentCpu implements Isa {
   readonly #cpus: Isa[] = [];
   #current: Isa;
   #number = 0;
+  /** Operations that software has issued so far, on any CPU. */
+  cacheOps = 0;
+  tlbOps = 0;
 
   constructor(boot: Isa) {
     this.#current = boot;
@@ -42,6 +45,12 @@ export class CurrentCpu implements Isa {
       this.#current = before;
       this.#number = beforeNumber;
     }
+  }
+
+  /** Runs `body` on each other CPU in turn (smp_call_function). */
+  onOthers(body: () => void): void {
+    const here = this.#number;
+    for (let number = 0; number < this.online; number++) if (number !== here) this.on(number, body);
   }
 
   load8(address: number): number {
@@ -105,10 +114,12 @@ export class CurrentCpu implements Isa {
   }
 
   cacheOp(op: CacheOp, operand: number): void {
+    this.cacheOps++;
     this.#current.cacheOp(op, operand);
   }
 
   tlbOp(op: TlbOp, operand: number, asid: number): void {
+    this.tlbOps++;
     this.#current.tlbOp(op, operand, asid);
   }
 
