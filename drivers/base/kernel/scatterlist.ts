@@ -16,6 +16,11 @@ export class SgEntry {
   /** What the device is programmed with (sg_dma_address, sg_dma_len); length 0 ends the list. */
   dmaAddress: DmaAddr = dmaAddr(0);
   dmaLength = 0;
+  /**
+   * The list that begins here was mapped piece by piece although its translation merges, because
+   * some piece had to be bounced (SG_DMA_SWIOTLB).
+   */
+  isBounced = false;
 
   constructor(page: Page, offset: number, length: number) {
     this.page = page;
