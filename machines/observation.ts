@@ -6,20 +6,26 @@ import type { ByteRange } from '../drivers/base/types/finding';
 import type {
   AccessKind,
   DmaCall,
+  DmaCaller,
+  DmaMemoryCall,
+  DmaMemoryRange,
   DmaOperation,
+  DmaPoolBlock,
   DmaRange,
   DmaRequest,
   HardwareObserver,
   MemoryWatch,
   Mismatch,
   RefusedMemory,
+  SgCall,
+  SgRange,
   SoftwareObserver,
   StaleTranslation,
   Verdict,
 } from '../drivers/base/types/observer';
-import { DMA_MAPPING_ERROR } from '../drivers/base/kernel/dma-mapping';
 import { DmaDebug } from '../mm/dma-debug';
-import type { DebugAreas, DmaDebugMessage } from '../mm/dma-debug';
+import type { DebugAreas } from '../mm/dma-debug-addresses';
+import type { DmaDebugMessage } from '../mm/dma-debug-log';
 import { bufferOf } from '../mm/mappings';
 import { Ownership } from '../mm/ownership';
 import { FindingLog } from './finding-log';
@@ -70,15 +76,18 @@ export class Observation implements HardwareObserver, SoftwareObserver {
     const { mapping, buffer } = this.ownership.mappings.ownerOf(address, own);
     const snoops =
       by.kind === 'device' ? by.snoops : mapping && this.#machine.snoops(mapping.device);
-    const maintained = this.ownership.maintained ?? this.#partOfLine(verdict);
+    const bytes = { start: address, size };
+    const maintained = this.ownership.maintainedAt(bytes) ?? this.#partOfLine(verdict);
     const rule = ruleOf({ verdict, mapping, snoops, maintained });
     if (rule === null) return;
+    // What is copied to and from a slot the driver never asked for.
+    if (rule === 'never-written-bytes' && own === null && this.ownership.isInCall) return;
     const site = (own === null ? null : this.ownership.transfers.actingOf(own)?.site) ?? callSite();
     this.findings.report({
       rule,
       device: own ?? mapping?.device ?? null,
       buffer,
-      bytes: { start: address, size },
+      bytes,
       access: { kind: kindOf(verdict), at: site.at },
       missing: null,
       event,
@@ -163,12 +172,17 @@ export class Observation implements HardwareObserver, SoftwareObserver {
     this.dmaDebug.mapped(range, site);
   }
 
-  mapFailed(): void {
+  mapFailed(request: DmaRequest, site: CallSite): void {
     this.ownership.mapFailed();
+    this.dmaDebug.mapFailed(request, site);
   }
 
   mapRefused(memory: RefusedMemory, site: CallSite): void {
     this.dmaDebug.refused(memory, site);
+  }
+
+  warned(caller: Pick<DmaCaller, 'device' | 'driver'>, words: string, site: CallSite): void {
+    this.dmaDebug.warned(caller, words, site);
   }
 
   mappingChecked(device: string, busAddress: number): void {
@@ -181,17 +195,71 @@ export class Observation implements HardwareObserver, SoftwareObserver {
 
   dmaUnmapped(call: DmaCall, site: CallSite): void {
     this.ownership.dmaUnmapped(call, site);
-    this.dmaDebug.unmapped(call, call.busAddress === DMA_MAPPING_ERROR, site);
+    this.dmaDebug.unmapped(call, site);
   }
 
   syncedForCpu(call: DmaCall, site: CallSite): void {
     this.ownership.syncedForCpu(call, site);
-    this.dmaDebug.syncedForCpu(call, site);
+    this.dmaDebug.synced(call, 'cpu', site);
   }
 
   syncedForDevice(call: DmaCall, site: CallSite): void {
     this.ownership.syncedForDevice(call, site);
-    this.dmaDebug.syncedForDevice(call, site);
+    this.dmaDebug.synced(call, 'device', site);
+  }
+
+  sgMapBegins(call: SgCall, site: CallSite): void {
+    this.ownership.sgMapBegins(call, site);
+  }
+
+  sgMapped(range: SgRange, site: CallSite): void {
+    this.ownership.sgMapped(range, site);
+    this.dmaDebug.sgMapped(range, site);
+  }
+
+  sgMapFailed(): void {
+    this.ownership.mapFailed();
+  }
+
+  sgCallBegins(operation: DmaOperation, call: SgCall, site: CallSite): void {
+    this.ownership.sgCallBegins(operation, call, site);
+  }
+
+  sgUnmapped(call: SgCall, site: CallSite): void {
+    this.ownership.sgUnmapped(call, site);
+    this.dmaDebug.sgUnmapped(call, site);
+  }
+
+  sgSyncedForCpu(call: SgCall, site: CallSite): void {
+    this.ownership.sgSyncedForCpu(call, site);
+    this.dmaDebug.sgSynced(call, 'cpu', site);
+  }
+
+  sgSyncedForDevice(call: SgCall, site: CallSite): void {
+    this.ownership.sgSyncedForDevice(call, site);
+    this.dmaDebug.sgSynced(call, 'device', site);
+  }
+
+  bounced(_device: string, address: number, slot: number, size: number): void {
+    this.ownership.bounced(address, slot, size);
+  }
+
+  memoryAllocated(range: DmaMemoryRange, site: CallSite): void {
+    this.ownership.memoryAllocated(range, site);
+    this.dmaDebug.memoryAllocated(range, site);
+  }
+
+  memoryFreed(call: DmaMemoryCall, site: CallSite): void {
+    this.ownership.memoryFreed(call, site);
+    this.dmaDebug.memoryFreed(call, site);
+  }
+
+  poolAllocated(block: DmaPoolBlock, site: CallSite): void {
+    this.ownership.poolAllocated(block, site);
+  }
+
+  poolFreed(block: DmaPoolBlock, site: CallSite): void {
+    this.ownership.poolFreed(block, site);
   }
 
   allocated(address: number, size: number, site: CallSite): void {
@@ -207,8 +275,8 @@ export class Observation implements HardwareObserver, SoftwareObserver {
    * leaves nothing in a cache no value goes wrong by that: so it is told by itself.
    */
   #judgeSnooping(device: string, write: boolean, start: number, size: number): void {
-    const live = this.ownership.mappings.overlapping(start, size);
-    const mapping = live.find(one => one.device === device && !one.coherent);
+    const live = this.ownership.mappings.reachedBy(device, start, size);
+    const mapping = live.find(one => !one.coherent && !one.isCommon);
     if (mapping === undefined) return;
     this.findings.report({
       rule: 'coherent-in-hardware-only',
@@ -228,11 +296,14 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   #debugMessage({ text, device, site, mappedAt, range }: DmaDebugMessage): void {
     const { buffer } =
       range === null ? { buffer: null } : this.ownership.mappings.ownerOf(range.start, device);
-    const mapped = range === null || mappedAt === null ? null : { mappedAt: mappedAt.at, range };
+    const allocatedAt = buffer?.allocatedAt ?? null;
     this.findings.report({
       rule: 'dma-debug',
       device,
-      buffer: mapped === null ? null : { allocatedAt: buffer?.allocatedAt ?? null, ...mapped },
+      buffer:
+        range === null || mappedAt === null
+          ? null
+          : { allocatedAt, mappedAt: mappedAt.at, unmappedAt: null, range },
       bytes: range ?? { start: 0, size: 0 },
       access: { kind: text, at: site.at },
       missing: null,

@@ -1,231 +1,347 @@
-import { cpuAddr, hexCpu } from '../drivers/base/types/address';
+import { DMA_MAPPING_ERROR, DmaAttr, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
 import type { CallSite } from '../drivers/base/types/call-site';
-import type { ByteRange } from '../drivers/base/types/finding';
-import type { DmaCall, DmaRange, RefusedMemory } from '../drivers/base/types/observer';
-import { DebugEntries, DebugEntry } from './dma-debug-entries';
-import { dir2name, hex16 } from './dma-debug-text';
-import type { EntryType } from './dma-debug-text';
+import type {
+  DmaCall,
+  DmaCaller,
+  DmaMemoryCall,
+  DmaMemoryRange,
+  DmaRange,
+  DmaRequest,
+  RefusedMemory,
+  SgCall,
+  SgRange,
+} from '../drivers/base/types/observer';
+import { DebugAddresses } from './dma-debug-addresses';
+import type { DebugAreas } from './dma-debug-addresses';
+import {
+  checkSegment,
+  checkSync,
+  checkUnmap,
+  leakOf,
+  syncOfNothing,
+  unmapOfNothing,
+} from './dma-debug-checks';
+import type { Complaint, Speaker } from './dma-debug-checks';
+import { dumpLine, dumpMessage } from './dma-debug-dump';
+import { DebugEntry } from './dma-debug-entries';
+import type { Reference } from './dma-debug-entries';
+import { MAX_OVERLAP } from './dma-debug-lines';
+import { DebugLog } from './dma-debug-log';
+import type { DmaDebugMessage } from './dma-debug-log';
+import { PREALLOCATED } from './dma-debug-pool';
+import { ignoresLines, listReferenceOf, referenceOf } from './dma-debug-references';
+import { DebugStore } from './dma-debug-store';
+import { hexPhys, hexPointer } from './dma-debug-text';
+import type { DebugVersion } from './dma-debug-text';
 
-/** A line that the kernel would have printed, and what it is about. */
-export interface DmaDebugMessage {
-  /** `DMA-API: driver device: text`, without the end of the line. */
-  readonly text: string;
-  readonly device: string;
-  /** The call that was wrong, and the mapping that it was about. */
-  readonly site: CallSite;
-  readonly mappedAt: CallSite | null;
-  /** Physical addresses; null where none is known. */
-  readonly range: ByteRange | null;
+/** What a user sets: the boot parameters, and what an injected failure takes away. */
+export interface DmaDebugOptions {
+  /** 6.12 if nothing is said. */
+  readonly version?: DebugVersion;
+  /** dma_debug=off. */
+  readonly isOff?: boolean;
+  /** dma_debug_entries=, at least 1. */
+  readonly entries?: number;
+  /** dma_debug_driver=. */
+  readonly driver?: string;
+  /** Whether there is memory for more entries, or for another line. */
+  readonly hasMemory?: (what: 'entries' | 'lines') => boolean;
 }
 
-/** Where memory is that must not be mapped: physical ranges, and kernel virtual ones. */
-export interface DebugAreas {
-  /** Text and read-only data of the kernel. */
-  readonly kernel: ByteRange;
-  /** Addresses of vmalloc, null without an MMU. */
-  readonly vmalloc: { readonly start: number; readonly end: number } | null;
-  /** The lowmem address of a physical one; null for highmem. */
-  readonly physToVirt: (address: number) => number | null;
-  /** Bytes of a pointer, as `%p` pads it. */
-  readonly pointerBytes: 4 | 8;
-}
-
-/** More are counted and not kept. */
-const MAX_MESSAGES = 1024;
-
-type Names = Pick<DmaCall, 'device' | 'driver'>;
+type Names = Pick<DmaCaller, 'device' | 'driver'>;
 
 /**
- * What CONFIG_DMA_API_DEBUG would print with all_errors set: the checks of kernel/dma/debug.c that
- * streaming mappings of single buffers can meet, in the words of 6.12. It sees the calls and
- * nothing else. Not modelled: scatter lists, coherent memory and resources, as there are none
- * yet; mappings of the stack, as kernel code here has none in memory; the warning of more than
- * seven overlaps; the limit of 65536 entries; the driver filter.
+ * CONFIG_DMA_API_DEBUG (kernel/dma/debug.c): every check, in the kernel's words and with its
+ * lookups. It sees the calls of the DMA API and nothing else, and takes none of the machine's
+ * memory. Each call is told when it has ended.
  */
 export class DmaDebug {
-  readonly messages: DmaDebugMessage[] = [];
-  /** All errors, those too that were not kept. */
-  errorCount = 0;
-  readonly #entries = new DebugEntries();
+  readonly log: DebugLog;
+  /** The live mappings, and how many more there may be. */
+  readonly store: DebugStore;
+  readonly #addresses: DebugAddresses;
   readonly #areas: DebugAreas;
-  readonly #tell: (message: DmaDebugMessage) => void;
+  readonly #by: Speaker;
+  #isCountExceeded = false;
 
-  constructor(areas: DebugAreas, tell: (message: DmaDebugMessage) => void) {
+  constructor(
+    areas: DebugAreas,
+    tell: (message: DmaDebugMessage) => void,
+    options: DmaDebugOptions = {},
+  ) {
+    this.log = new DebugLog(tell);
     this.#areas = areas;
-    this.#tell = tell;
+    this.#addresses = new DebugAddresses(areas);
+    this.#by = { version: options.version ?? '6.12', widths: areas.widths };
+    if (options.driver !== undefined) this.log.filterAtBoot(options.driver);
+    this.store = new DebugStore({
+      isOff: options.isOff ?? false,
+      preallocated: options.entries ?? PREALLOCATED,
+      lineBytes: areas.lineBytes,
+      hasMemory: options.hasMemory ?? (() => true),
+      notice: text => {
+        this.log.notice(text);
+      },
+    });
   }
 
-  /** debug_dma_map_page. */
+  /** `dump`: every live mapping, a line each. */
+  get dump(): readonly string[] {
+    return this.store.all.map(entry => dumpLine(entry, this.store.lineOf(entry), this.#by));
+  }
+
+  /** debug_dma_dump_mappings: the same for the log, of one device or of all. */
+  dumpMappings(device: string | null): readonly string[] {
+    return this.store.all
+      .filter(({ made }) => device === null || made.device === device)
+      .map(entry => dumpMessage(entry, this.store.lineOf(entry), this.#by));
+  }
+
+  /** debug_dma_map_page, debug_dma_map_resource; newest: debug_dma_map_phys for both. */
   mapped(range: DmaRange, site: CallSite): void {
-    const entry = new DebugEntry('single', range, site);
-    entry.mapError = 'not checked';
-    this.#checkIllegalArea(entry);
-    this.#add(entry, range.skipsSync);
+    const entry = this.#entryFor(referenceOf(range, this.#by.version), range.address, site);
+    if (entry === null) return;
+    if (range.kind === 'resource') this.#checkResource(entry);
+    else this.#checkPlace(range, range.address, range.size, site);
+    this.#add(entry);
+  }
+
+  /** debug_dma_map_resource of 6.1 and 6.12 does not look whether there is a mapping at all. */
+  mapFailed(request: DmaRequest, site: CallSite): void {
+    if (request.kind !== 'resource' || this.#by.version === 'newest') return;
+    this.mapped({ ...request, busAddress: DMA_MAPPING_ERROR }, site);
   }
 
   /**
-   * debug_dma_map_single of an address outside the linear map, and what dma_map_single_attrs
-   * says of vmalloc before it: that line is printed with or without dma-debug.
+   * dma_map_single_attrs of an address outside the linear map: vmalloc is refused before
+   * dma-debug sees it (and with or without it), so that check 23 is never reached.
    */
   refused(memory: RefusedMemory, site: CallSite): void {
-    const { device, driver, virtualAddress, size } = memory;
-    const { vmalloc } = this.#areas;
-    const isVmalloc =
-      vmalloc !== null && virtualAddress >= vmalloc.start && virtualAddress < vmalloc.end;
-    if (isVmalloc) {
-      const text = `${driver} ${device}: rejecting DMA map of vmalloc memory`;
-      this.#say({ text, device, site, mappedAt: null, range: null });
-      return;
+    if (this.#addresses.isVmalloc(memory.virtualAddress)) {
+      this.warned(memory, 'rejecting DMA map of vmalloc memory', site);
+    } else {
+      this.mapSingle(memory, site);
     }
-    const area = `invalid area [addr=${this.#pointer(virtualAddress)}] [len=${size}]`;
-    this.#error(memory, null, site, `device driver maps memory from ${area}`);
+  }
+
+  /** debug_dma_map_single. */
+  mapSingle(memory: RefusedMemory, site: CallSite): void {
+    if (this.store.isDisabled) return;
+    const { virtualAddress, size } = memory;
+    const area = `area [addr=${hexPointer(virtualAddress, this.#by.widths)}] [len=${size}]`;
+    const say = (check: number, what: string): void => {
+      this.#error(memory, { check, text: `device driver maps memory from ${what} ${area}` }, site);
+    };
+    if (!this.#addresses.isLinear(virtualAddress)) say(22, 'invalid');
+    if (this.#addresses.isVmalloc(virtualAddress)) say(23, 'vmalloc');
+  }
+
+  /** Any other WARN of the DMA API, by its words; it is not one of dma-debug's errors. */
+  warned({ device, driver }: Names, words: string, site: CallSite): void {
+    const text = `${driver} ${device}: ${words}`;
+    this.log.warn({ check: 'warning', text, device, site, mappedAt: null, range: null });
   }
 
   /** debug_dma_mapping_error: of several mappings of one address, the first not yet checked. */
   checked(device: string, busAddress: number): void {
-    const entry = this.#entries
+    if (this.store.isDisabled) return;
+    const entry = this.store
       .at(device, busAddress)
       .find(({ mapError }) => mapError === 'not checked');
     if (entry !== undefined) entry.mapError = 'checked';
   }
 
-  /** debug_dma_unmap_page. `isError`: the address is what a failed mapping answers. */
-  unmapped(call: DmaCall, isError: boolean, site: CallSite): void {
-    const entry = this.#entries.exact({ ...call, type: 'single' });
-    if (entry === null) {
-      const text = isError
-        ? 'device driver tries to free an invalid DMA memory address'
-        : 'device driver tries to free DMA memory it has not allocated ' + sizeOf(call);
-      this.#error(call, null, site, text);
-      return;
+  /** debug_dma_unmap_page, debug_dma_unmap_resource; newest: debug_dma_unmap_phys for both. */
+  unmapped(call: DmaCall, site: CallSite): void {
+    if (!this.store.isDisabled) this.#unmap(referenceOf(call, this.#by.version), site);
+  }
+
+  /** debug_dma_sync_single_for_cpu, _for_device: of a `single`, whatever mappings are called. */
+  synced(call: DmaCall, to: 'cpu' | 'device', site: CallSite): void {
+    if (this.store.isDisabled) return;
+    this.#sync({ ...referenceOf(call, this.#by.version), type: 'single' }, to, site);
+  }
+
+  /** debug_dma_map_sg: an entry for each segment that the device sees, with the n-th memory. */
+  sgMapped(range: SgRange, site: CallSite): void {
+    if (this.store.isDisabled) return;
+    for (const { address, length } of range.entries) {
+      this.#checkPlace(range, address, length, site);
     }
-    this.#checkUnmap(entry, call, 'single', site);
-    this.#entries.delete(entry);
+    for (const piece of range.entries.slice(0, range.mapped)) {
+      const made = listReferenceOf(range, piece);
+      const entry = this.#entryFor(made, piece.address, site, range.mapped);
+      if (entry === null) return;
+      this.#errors(range, checkSegment(piece, range, this.#by), site);
+      this.#add(entry);
+    }
   }
 
-  /** debug_dma_sync_single_for_cpu. */
-  syncedForCpu(call: DmaCall, site: CallSite): void {
-    this.#checkSync(call, 'cpu', site);
+  /** debug_dma_unmap_sg: the first entry knows how many there are; without it, all are looked for. */
+  sgUnmapped(call: SgCall, site: CallSite): void {
+    if (this.store.isDisabled) return;
+    const mapped = this.#mappedEntries(call);
+    const entries = mapped === 0 ? call.entries : call.entries.slice(0, mapped);
+    for (const piece of entries) this.#unmap(listReferenceOf(call, piece), site);
   }
 
-  /** debug_dma_sync_single_for_device. */
-  syncedForDevice(call: DmaCall, site: CallSite): void {
-    this.#checkSync(call, 'device', site);
+  /** debug_dma_sync_sg_for_cpu, _for_device: as many as the first entry says; without it, none. */
+  sgSynced(call: SgCall, to: 'cpu' | 'device', site: CallSite): void {
+    if (this.store.isDisabled) return;
+    for (const piece of call.entries.slice(0, this.#mappedEntries(call))) {
+      this.#sync(listReferenceOf(call, piece), to, site);
+    }
+  }
+
+  /** debug_dma_alloc_coherent, debug_dma_alloc_pages. */
+  memoryAllocated(range: DmaMemoryRange, site: CallSite): void {
+    const [first] = range.pieces;
+    if (first === undefined || !this.#isTold(range)) return;
+    const made = referenceOf(range, this.#by.version);
+    const entry = this.#entryFor(made, first.address, site);
+    if (entry === null) return;
+    this.#addresses.add(range);
+    if (made.type === 'single') this.#checkPlace(range, first.address, range.size, site);
+    this.#add(entry);
+  }
+
+  /** debug_dma_free_coherent, debug_dma_free_pages. */
+  memoryFreed(call: DmaMemoryCall, site: CallSite): void {
+    if (!this.#isTold(call)) return;
+    const address = this.#addresses.physicalOf(call.virtualAddress);
+    this.#unmap(referenceOf(call, this.#by.version, address), site);
+    this.#addresses.delete(call);
   }
 
   /** The driver is taken from its device: what is still mapped is leaked, and told once. */
   released(names: Names, site: CallSite): void {
-    const leaked = this.#entries.of(names.device).filter(({ isLeakTold }) => !isLeakTold);
-    const last = leaked.at(-1);
-    if (last === undefined) return;
-    for (const entry of leaked) entry.isLeakTold = true;
-    const { busAddress, size, direction, type } = last;
-    this.#error(
-      names,
-      last,
-      site,
-      'device driver has pending DMA allocations while released from device ' +
-        `[count=${leaked.length}]\n` +
-        `One of leaked entries details: [device address=${hex16(busAddress)}] ` +
-        `[size=${size} bytes] [mapped with ${dir2name(direction)}] ` +
-        `[mapped as ${type}]`,
+    if (this.store.isDisabled) return;
+    const left = this.store.all.filter(
+      ({ made, isLeakTold }) => made.device === names.device && !isLeakTold,
     );
+    const last = left.at(-1);
+    if (last === undefined) return;
+    for (const entry of left) entry.isLeakTold = true;
+    this.#error(names, leakOf(left.length, last, this.#by), site, last);
   }
 
   /** Devices that have mappings. */
   get holders(): readonly Names[] {
-    return this.#entries.holders;
+    return [...new Map(this.store.all.map(({ made }) => [made.device, made])).values()];
   }
 
-  #add(entry: DebugEntry, skipsSync: boolean): void {
-    const isOverlapping = this.#entries.add(entry);
-    if (!isOverlapping || skipsSync) return;
+  /**
+   * What comes from a device's own pool is told nobody, nor what has no address in the kernel
+   * (DMA_ATTR_NO_KERNEL_MAPPING).
+   */
+  #isTold({ kind, virtualAddress, ofDevicePool = false }: DmaMemoryCall): boolean {
+    if (this.store.isDisabled || ofDevicePool) return false;
+    return kind === 'noncoherent' || this.#addresses.isKernel(virtualAddress);
+  }
+
+  /** dma_entry_alloc; null if dma-debug is over. */
+  #entryFor(made: Reference, address: number, site: CallSite, sgMappedEnts = 0): DebugEntry | null {
+    const hasRoom = !this.store.isDisabled && this.store.take();
+    return hasRoom ? new DebugEntry({ ...made, address }, site, sgMappedEnts) : null;
+  }
+
+  /** add_dma_entry. */
+  #add(entry: DebugEntry): void {
+    const inserted = this.store.add(entry);
+    if (inserted.kind !== 'overlaps') return;
+    if (inserted.isBeyondCount) this.#exceeded(entry);
+    if (this.#mayOverlap(entry, inserted.first)) return;
     const text = "cacheline tracking EEXIST, overlapping mappings aren't supported";
-    this.#error(entry, entry, entry.site, text);
+    this.#error(entry.made, { check: 1, text }, entry.site, entry);
   }
 
-  /** A page of highmem is none of the kernel image. */
-  #checkIllegalArea(entry: DebugEntry): void {
-    const { start, size } = this.#areas.kernel;
-    if (entry.address >= start + size || start >= entry.address + entry.size) return;
-    const virtual = this.#areas.physToVirt(entry.address);
-    if (virtual === null) return;
-    const area = `kernel text or rodata [addr=${this.#pointer(virtual)}] [len=${entry.size}]`;
-    this.#error(entry, null, entry.site, `device driver maps memory from ${area}`);
+  /** Who says in advance that lines are shared; and kernels that bounce what shares a line. */
+  #mayOverlap({ made }: DebugEntry, first: DebugEntry): boolean {
+    if (hasDmaAttr(made.attrs, DmaAttr.SkipCpuSync)) return true;
+    const { version } = this.#by;
+    if (version === '6.1') return false;
+    if (this.#areas.bouncesUnaligned(made.device)) return true;
+    if (version !== 'newest') return false;
+    if (this.#areas.cacheAlignment < this.#areas.lineBytes) return true;
+    return ignoresLines(made) && ignoresLines(first.made);
   }
 
-  #checkUnmap(entry: DebugEntry, call: DmaCall, type: EntryType, site: CallSite): void {
-    const frees = (what: string): void => {
-      this.#error(call, entry, site, `device driver frees DMA memory with ${what}`);
-    };
-    const address = `[device address=${hex16(call.busAddress)}]`;
-    if (entry.size !== call.size) {
-      const sizes = `[map size=${entry.size} bytes] [unmap size=${call.size} bytes]`;
-      frees(`different size ${address} ${sizes}`);
-    }
-    if (entry.type !== type) {
-      const types = `[mapped as ${entry.type}] [unmapped as ${type}]`;
-      frees(`wrong function ${sizeOf(call)} ${types}`);
-    }
-    if (entry.direction !== call.direction) {
-      const directions =
-        `[mapped with ${dir2name(entry.direction)}] ` +
-        `[unmapped with ${dir2name(call.direction)}]`;
-      frees(`different direction ${sizeOf(call)} ${directions}`);
-    }
-    if (entry.mapError === 'not checked') {
-      const text = 'device driver failed to check map error';
-      this.#error(call, entry, site, `${text}${sizeOf(call)} [mapped as ${type}]`);
-    }
-  }
-
-  #checkSync(call: DmaCall, to: 'cpu' | 'device', site: CallSite): void {
-    const entry = this.#entries.containing({ ...call, type: 'single' });
-    if (entry === null) {
-      const text = 'device driver tries to sync DMA memory it has not allocated ';
-      this.#error(call, null, site, text + sizeOf(call));
-      return;
-    }
-    if (entry.direction === 'bidirectional' || entry.direction === call.direction) return;
-    const fields =
-      `[device address=${hex16(call.busAddress)}] [size=${entry.size} bytes] ` +
-      `[mapped with ${dir2name(entry.direction)}] [synced with ${dir2name(call.direction)}]`;
-    const syncs = (what: string): void => {
-      this.#error(call, entry, site, `device driver syncs ${what} ${fields}`);
-    };
-    syncs('DMA memory with different direction');
-    if (to === 'cpu' && entry.direction === 'to-device') {
-      syncs('device read-only DMA memory for cpu');
-    }
-    if (to === 'device' && entry.direction === 'from-device') {
-      syncs('device write-only DMA memory to device');
-    }
-  }
-
-  /** %p, as it is printed with no_hash_pointers. */
-  #pointer(address: number): string {
-    return hexCpu(cpuAddr(address))
-      .slice(2)
-      .padStart(2 * this.#areas.pointerBytes, '0');
-  }
-
-  /** err_printk. */
-  #error(names: Names, entry: DebugEntry | null, site: CallSite, text: string): void {
-    this.#say({
-      text: `DMA-API: ${names.driver} ${names.device}: ${text}`,
-      device: names.device,
-      site,
-      mappedAt: entry?.site ?? null,
-      range: entry === null ? null : { start: entry.address, size: entry.size },
+  /** A WARN_ONCE of its own. */
+  #exceeded(entry: DebugEntry): void {
+    const { version, widths } = this.#by;
+    if (this.#isCountExceeded || (version === 'newest' && ignoresLines(entry.made))) return;
+    this.#isCountExceeded = true;
+    const line = hexPhys(this.store.lineOf(entry), widths);
+    this.log.warn({
+      check: 'warning',
+      text: `DMA-API: exceeded ${MAX_OVERLAP} overlapping mappings of cacheline ${line}`,
+      device: entry.made.device,
+      site: entry.site,
+      mappedAt: entry.site,
+      range: { start: entry.address, size: entry.made.size },
     });
   }
 
-  #say(message: DmaDebugMessage): void {
-    this.errorCount++;
-    if (this.messages.length < MAX_MESSAGES) this.messages.push(message);
-    this.#tell(message);
+  #checkPlace(names: Names, address: number, size: number, site: CallSite): void {
+    for (const { check, what } of this.#addresses.wrongsOf(address, size)) {
+      this.#error(names, { check, text: `device driver maps memory from ${what}` }, site);
+    }
+  }
+
+  #checkResource(entry: DebugEntry): void {
+    if (this.#by.version !== 'newest' || !this.#areas.isRam(entry.address)) return;
+    const address = hexPhys(entry.address, this.#by.widths);
+    const text = `dma_map_resource called for RAM address ${address}`;
+    this.#error(entry.made, { check: 'RAM as resource', text }, entry.site, entry);
+  }
+
+  #unmap(ref: Reference, site: CallSite): void {
+    const entry = this.store.exact(ref);
+    if (entry === null) {
+      const isError = ref.busAddress === DMA_MAPPING_ERROR;
+      this.#error(ref, unmapOfNothing(ref, isError, this.#by), site);
+      return;
+    }
+    this.#errors(ref, checkUnmap(entry, ref, this.#by), site, entry);
+    this.store.delete(entry);
+  }
+
+  #sync(ref: Reference, to: 'cpu' | 'device', site: CallSite): void {
+    const entry = this.store.containing(ref);
+    if (entry === null) this.#error(ref, syncOfNothing(ref, this.#by), site);
+    else this.#errors(ref, checkSync(entry, ref, to, this.#by), site, entry);
+  }
+
+  /** get_nr_mapped_entries. */
+  #mappedEntries(call: SgCall): number {
+    const [first] = call.entries;
+    if (first === undefined) return 0;
+    return this.store.exact(listReferenceOf(call, first))?.sgMappedEnts ?? 0;
+  }
+
+  #errors(
+    names: Names,
+    complaints: readonly Complaint[],
+    site: CallSite,
+    entry: DebugEntry | null = null,
+  ): void {
+    for (const complaint of complaints) this.#error(names, complaint, site, entry);
+  }
+
+  /** err_printk. */
+  #error(
+    { device, driver }: Names,
+    { check, text }: Complaint,
+    site: CallSite,
+    entry: DebugEntry | null = null,
+  ): void {
+    this.log.error(driver, {
+      check,
+      text: `DMA-API: ${driver} ${device}: ${text}`,
+      device,
+      site,
+      mappedAt: entry?.site ?? null,
+      range: entry === null ? null : { start: entry.address, size: entry.made.size },
+    });
   }
 }
-
-const sizeOf = ({ busAddress, size }: Pick<DmaCall, 'busAddress' | 'size'>): string =>
-  `[device address=${hex16(busAddress)}] [size=${size} bytes]`;

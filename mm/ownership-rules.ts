@@ -2,7 +2,7 @@ import { alignDown, alignUp } from '../drivers/base/types/bits';
 import type { ByteRange } from '../drivers/base/types/finding';
 import type { RuleId } from '../drivers/base/types/rules';
 import { Hold } from './holds';
-import type { Mapping, Mappings } from './mappings';
+import type { Mapping, MappingKind, Mappings } from './mappings';
 
 /** An access of a device: which of its live mappings have a byte of it. */
 export interface DeviceAccess {
@@ -45,9 +45,22 @@ export const whollyHeld = (
   size: number,
 ): boolean =>
   permits(mapping, write) &&
-  address >= mapping.start &&
-  address + size <= mapping.end &&
-  (mapping.coherent || !mapping.holds.some(address, address + size, hold => hold.owner === 'cpu'));
+  isWithin(mapping.reached, address, size) &&
+  (mapping.isCommon || !holdsSome(mapping, address, size, hold => hold.owner === 'cpu'));
+
+const isWithin = (range: ByteRange, address: number, size: number): boolean =>
+  address >= range.start && address + size <= range.start + range.size;
+
+/** Whether a byte that the device touches there is held in such a way. */
+export const holdsSome = (
+  mapping: Mapping,
+  address: number,
+  size: number,
+  is: (hold: Hold) => boolean,
+): boolean => {
+  const start = mapping.memoryAt(address);
+  return mapping.holds.some(start, start + size, is);
+};
 
 /** What is wrong with an access of a device, by runs of bytes. */
 export const judgeDevice = (mappings: Mappings, access: DeviceAccess): readonly Misdeed[] => {
@@ -74,14 +87,14 @@ const alike = (one: Judgement, other: Judgement): boolean =>
 /** One mapping that permits it is enough; else the nearest to it says what is wrong. */
 const judgeByte = (mappings: Mappings, access: DeviceAccess, byte: number): Judgement => {
   const { device, live, write } = access;
-  const covering = live.filter(({ start, end }) => byte >= start && byte < end);
+  const covering = live.filter(({ reached }) => isWithin(reached, byte, 1));
   const permitting = covering.filter(mapping => permits(mapping, write));
-  const given = permitting.find(one => !isCpus(one.holds.at(byte)));
+  const given = permitting.find(one => !isCpus(one.holds.at(one.memoryAt(byte))));
   if (given !== undefined) return null;
   const [kept] = permitting;
   if (kept !== undefined) {
-    const after = kept.holds.at(byte).since.at;
-    const missing = { call: 'dmaSyncSingleForDevice', after };
+    const after = kept.holds.at(kept.memoryAt(byte)).since.at;
+    const missing = { call: syncFor('Device', kept), after };
     return { rule: 'device-access-not-given', mapping: kept, missing };
   }
   const [against] = covering;
@@ -90,16 +103,32 @@ const judgeByte = (mappings: Mappings, access: DeviceAccess, byte: number): Judg
   }
   const last = mappings.lastEnded(byte, device);
   if (last?.ended?.by === 'unmap') {
-    const missing = { call: 'dmaMapSingle', after: last.ended.site.at };
+    const { map } = CALLS[last.kind];
+    const missing = map === null ? null : { call: map, after: last.ended.site.at };
     return { rule: 'device-access-after-unmap', mapping: last, missing };
   }
   if (last?.ended?.by === 'free') {
-    const missing = { call: 'dmaUnmapSingle', after: last.mappedAt.at };
+    const missing = { call: CALLS[last.kind].unmap, after: last.mappedAt.at };
     return { rule: 'device-access-unmapped', mapping: last, missing };
   }
   const missing = { call: 'dmaMapSingle', after: mappings.allocationOf(byte)?.site.at ?? null };
   return { rule: 'device-access-unmapped', mapping: null, missing };
 };
+
+/** Which call would have given the memory again, and which was to end it before it was freed. */
+const CALLS: Readonly<
+  Record<MappingKind, { readonly map: string | null; readonly unmap: string }>
+> = {
+  single: { map: 'dmaMapSingle', unmap: 'dmaUnmapSingle' },
+  'scatter-gather': { map: 'dmaMapSg', unmap: 'dmaUnmapSg' },
+  coherent: { map: null, unmap: 'dmaFreeCoherent' },
+  noncoherent: { map: null, unmap: 'dmaFreePages' },
+  'pool block': { map: null, unmap: 'dmaPoolFree' },
+};
+
+/** The call that hands a mapping over. */
+export const syncFor = (to: 'Cpu' | 'Device', { kind }: Mapping): string =>
+  `dmaSync${kind === 'scatter-gather' ? 'Sg' : 'Single'}For${to}`;
 
 /** Live mappings that a device is writing beside this one, and their bytes in a line of both. */
 export const neighboursOf = (
@@ -109,6 +138,8 @@ export const neighboursOf = (
   const { lines } = mapping;
   return mappings.sharingLines(lines.start, lines.size).flatMap(neighbour => {
     if (!neighbour.isExposed || overlapping(neighbour, mapping)) return [];
+    // The pieces of one list are handed over together.
+    if (neighbour.mappedAt === mapping.mappedAt) return [];
     const bytes = inLinesOf(mapping, neighbour);
     if (bytes === null) return [];
     const isHeld = neighbour.holds.some(bytes.start, bytes.start + bytes.size, isDevices);
@@ -145,20 +176,14 @@ export const besideOf = (
     return isShared ? [{ start: beside.start, size: beside.end - beside.start }] : [];
   });
 
-/** From the first byte of any to the last; null of none. */
-export const hullOf = (ranges: readonly ByteRange[]): ByteRange | null => {
-  if (ranges.length === 0) return null;
-  const start = Math.min(...ranges.map(one => one.start));
-  return { start, size: Math.max(...ranges.map(one => one.start + one.size)) - start };
-};
-
 /**
  * What the CPU has only read of a buffer the device may write again, without a sync: from then on
  * it is the device's as after one.
  */
 export const takeBack = (live: readonly Mapping[], address: number, size: number): void => {
-  for (const { holds } of live) {
-    holds.update(address, address + size, hold =>
+  for (const mapping of live) {
+    const start = mapping.memoryAt(address);
+    mapping.holds.update(start, start + size, hold =>
       hold.owner === 'cpu' && !hold.isWritten ? new Hold('device', hold.since) : hold,
     );
   }

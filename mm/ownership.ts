@@ -1,126 +1,195 @@
 import type { CallSite } from '../drivers/base/types/call-site';
-import { callSite } from '../drivers/base/types/call-site';
-import type { ByteRange, FindingSink, MissingCall } from '../drivers/base/types/finding';
+import type { ByteRange } from '../drivers/base/types/finding';
 import type {
   AccessKind,
   DmaArguments,
   DmaCall,
+  DmaCaller,
+  DmaMemoryCall,
+  DmaMemoryRange,
   DmaOperation,
+  DmaPoolBlock,
   DmaRange,
   DmaRequest,
-  MemoryWatch,
+  SgCall,
+  SgRange,
 } from '../drivers/base/types/observer';
-import type { RuleId } from '../drivers/base/types/rules';
 import { Hold } from './holds';
-import { Mapping, Mappings, bufferOf } from './mappings';
-import {
-  besideOf,
-  hullOf,
-  isDevices,
-  isShared,
-  judgeDevice,
-  neighboursOf,
-  takeBack,
-  whollyHeld,
-} from './ownership-rules';
-import { overlaps } from './page-index';
-import { Transfers, isMaintenance } from './transfers';
-import type { Met } from './transfers';
+import type { Owner } from './holds';
+import { Mapping, Mappings } from './mappings';
+import type { BusCall, MappingFields } from './mappings';
+import { AccessRules } from './ownership-access';
+import { CallScope, memoryOf, piecesOf } from './ownership-calls';
+import type { Piece } from './ownership-calls';
+import { OwnershipReport } from './ownership-report';
+import type { OwnershipConfig } from './ownership-report';
+import { neighboursOf } from './ownership-rules';
+import { Transfers } from './transfers';
 
-/** What ownership needs to know of the machine and where it tells what it finds. */
-export interface OwnershipConfig {
-  readonly watch: MemoryWatch;
-  readonly findings: FindingSink;
-  /** The number of the event under way. */
-  readonly now: () => number;
-  /** Of the widest line of any cache; 1 where there is none. */
-  readonly lineBytes: number;
-  /**
-   * The architecture drops what the CPU wrote to a buffer when it is given to a device that
-   * writes it: arm invalidates; arm64 cleans since c50f11c6196f, and keeps it.
-   */
-  readonly dropsAtMap: boolean;
-}
+export type { OwnershipConfig };
 
-/** A finding but for what all findings of ownership have in common. */
-interface Found {
-  readonly rule: RuleId;
-  readonly device: string;
-  readonly mapping: Mapping | null;
-  readonly bytes: ByteRange;
-  readonly kind: string;
-  readonly at: CallSite;
-  readonly missing?: Omit<MissingCall, 'range'>;
-}
+/** What of a call says how its memory is treated. */
+type Terms = Pick<DmaArguments, 'device' | 'coherent' | 'direction' | 'skipsSync'>;
+
+/** A part of a mapping that a call names. */
+type Part = ByteRange & { readonly mapping: Mapping };
 
 /**
- * Who owns each byte that is mapped for streaming DMA (core-api/dma-api.rst, "streaming DMA
- * mappings"): the device from the map on, the CPU after a sync for it, and the device again; and
- * who touches what is not its own. Told by both sides; changes nothing.
+ * Who owns each byte that is mapped for DMA (core-api/dma-api.rst): of streaming mappings the device
+ * from the map on, the CPU after a sync for it, and the device again; what dma_alloc_pages gives
+ * is the CPU's first; coherent memory is common to both, until it is freed. And who touches what
+ * is not its own. Told by both sides; changes nothing.
  *
  * The device may take back what the CPU has only read: dma-api-howto needs no sync for that. A
  * device that is taken for coherent has its memory in common with the CPU, so that of the rules
- * on ownership it keeps those on what is mapped, and on transfers under way.
+ * on ownership it keeps those on what is mapped, and on transfers under way. Where a slot stands
+ * in for the memory the device's accesses to the slot are those to the memory. Registers that are
+ * mapped for a device (dma_map_resource) are no memory, and nobody's.
  */
 export class Ownership {
   readonly mappings = new Mappings();
   readonly transfers: Transfers;
   readonly #config: OwnershipConfig;
-  /** What the call of the DMA API that is under way maintains, null outside of any. */
-  #call: ByteRange | null = null;
+  readonly #report: OwnershipReport;
+  readonly #access: AccessRules;
+  readonly #scope = new CallScope();
+  /** How memory is treated that is just being mapped. */
+  #mapping: Terms | null = null;
+  /** Slots that were taken for it, by the memory they stand for. */
+  readonly #slots = new Map<number, number>();
+  /** Memory that the DMA API has allocated, by device and bus address. */
+  readonly #memory = new Map<string, readonly Mapping[]>();
 
   constructor(config: OwnershipConfig) {
     this.#config = config;
     this.transfers = new Transfers(config.watch);
+    this.#report = new OwnershipReport(config, this.mappings);
+    this.#access = new AccessRules({
+      mappings: this.mappings,
+      transfers: this.transfers,
+      scope: this.#scope,
+      report: this.#report,
+      lineBytes: config.lineBytes,
+    });
   }
 
-  /** What the DMA API maintains at the moment. */
-  get maintained(): ByteRange | null {
-    return this.#call;
+  /** A call of the DMA API is under way: what the CPU copies now is not the driver's doing. */
+  get isInCall(): boolean {
+    return this.#scope.own !== null;
+  }
+
+  /** What the DMA API maintains at the moment of a line; null: it does not. */
+  maintainedAt(bytes: ByteRange): ByteRange | null {
+    return this.#scope.maintainedAt(bytes);
   }
 
   mapBegins(request: DmaRequest, site: CallSite): void {
-    const { address: start, size } = request;
-    this.#call = { start, size };
-    const met = this.transfers.metByCall('map', request, this.#call);
-    this.#reportMet('map', met, () => site);
-    this.#undefine(request, this.#call);
+    if (request.kind === 'resource') return;
+    this.#mapBegins(request, [{ start: request.address, size: request.size }], site);
   }
 
   mapFailed(): void {
-    this.#call = null;
+    this.#endMap();
   }
 
   dmaMapped(range: DmaRange, site: CallSite): void {
-    this.#call = null;
-    const allocation = this.mappings.allocationOf(range.address);
-    const mapping = new Mapping(range, site, allocation, this.#config.lineBytes);
-    if (mapping.isExposed && !range.skipsSync) this.#judgeNeighbours(mapping, site);
-    this.mappings.add(mapping);
-    if (!range.skipsSync) this.#watch(mapping);
+    if (range.kind === 'resource') return;
+    this.#mapped(range, [range], { kind: 'single', owner: 'device' }, site);
   }
 
   callBegins(operation: DmaOperation, call: DmaCall, site: CallSite): void {
-    this.#call =
-      operation === 'unmap' ? this.mappings.named(call) : hullOf(this.mappings.synced(call));
-    if (this.#call === null) return;
-    const met = this.transfers.metByCall(operation, call, this.#call);
-    this.#reportMet(operation, met, () => site);
-    if (operation === 'sync for device') this.#undefineParts(call);
+    if (call.kind !== 'resource') this.#callBegins(operation, call, [call], site);
   }
 
   dmaUnmapped(call: DmaCall, site: CallSite): void {
-    this.#call = null;
-    const mapping = this.mappings.named(call);
-    if (mapping !== null) this.#end(mapping, 'unmap', site);
+    if (call.kind !== 'resource') this.#unmapped([call], site);
   }
 
   syncedForCpu(call: DmaCall, site: CallSite): void {
-    this.#give(call, new Hold('cpu', site));
+    this.#give([call], new Hold('cpu', site));
   }
 
   syncedForDevice(call: DmaCall, site: CallSite): void {
-    this.#give(call, new Hold('device', site));
+    this.#give([call], new Hold('device', site));
+  }
+
+  sgMapBegins(call: SgCall, site: CallSite): void {
+    this.#mapBegins(call, memoryOf(call), site);
+  }
+
+  sgMapped(range: SgRange, site: CallSite): void {
+    const owner = range.isAllocation ? firstOwnerOf(range) : 'device';
+    const made = { kind: 'scatter-gather' as const, owner };
+    this.#mapped(range, piecesOf(range.entries), made, site);
+  }
+
+  sgCallBegins(operation: DmaOperation, call: SgCall, site: CallSite): void {
+    this.#callBegins(operation, call, busCallsOf(call), site);
+  }
+
+  sgUnmapped(call: SgCall, site: CallSite): void {
+    this.#unmapped(busCallsOf(call), site);
+  }
+
+  sgSyncedForCpu(call: SgCall, site: CallSite): void {
+    this.#give(busCallsOf(call), new Hold('cpu', site));
+  }
+
+  sgSyncedForDevice(call: SgCall, site: CallSite): void {
+    this.#give(busCallsOf(call), new Hold('device', site));
+  }
+
+  /** The slot has what was copied into it, and no cache was maintained yet. */
+  bounced(address: number, slot: number, size: number): void {
+    this.#slots.set(address, slot);
+    const range = { start: slot, size };
+    this.#scope.extend(range);
+    if (this.#mapping !== null) this.#undefine(this.#mapping, range);
+  }
+
+  memoryAllocated(range: DmaMemoryRange, site: CallSite): void {
+    const made: Mapping[] = [];
+    let { busAddress } = range;
+    for (const { address, size } of range.pieces) {
+      const owner = range.kind === 'coherent' ? 'shared' : firstOwnerOf(range);
+      const piece = { ...range, address, size, busAddress };
+      made.push(this.#make(piece, { kind: range.kind, owner }, null, site));
+      busAddress += size;
+    }
+    this.#memory.set(keyOf(range), made);
+  }
+
+  memoryFreed(call: DmaMemoryCall, site: CallSite): void {
+    for (const mapping of this.#memory.get(keyOf(call)) ?? []) {
+      this.#end(mapping, 'unmap', site);
+      this.#config.watch.forget(mapping.start, mapping.size);
+    }
+    this.#memory.delete(keyOf(call));
+  }
+
+  /** Of memory that a pool gives out, the device has the blocks that were given and nothing else. */
+  poolAllocated(block: DmaPoolBlock, site: CallSite): void {
+    const call = { ...block, direction: 'bidirectional' as const };
+    const page = this.mappings.synced(call).find(({ mapping }) => mapping.kind === 'coherent');
+    if (page === undefined) return;
+    page.mapping.isPooled = true;
+    this.#make(
+      { ...call, address: page.start },
+      { kind: 'pool block', owner: 'shared' },
+      null,
+      site,
+    );
+  }
+
+  poolFreed(block: DmaPoolBlock, site: CallSite): void {
+    const call = { ...block, direction: 'bidirectional' as const };
+    const given = this.mappings
+      .synced(call)
+      .find(
+        ({ mapping: { kind, busAddress } }) =>
+          kind === 'pool block' && busAddress === block.busAddress,
+      );
+    if (given !== undefined) this.#end(given.mapping, 'unmap', site);
   }
 
   allocated(address: number, size: number, site: CallSite): void {
@@ -137,57 +206,111 @@ export class Ownership {
   }
 
   deviceTouches(device: string, write: boolean, address: number, size: number): void {
-    const live = this.mappings.overlapping(address, size).filter(one => one.device === device);
-    if (write) for (const mapping of live) mapping.isFilled = true;
-    const transfer = this.transfers.actingOf(device);
-    // What is shared by agreement has an order of its own, and the CPU looks while it goes on.
-    if (transfer !== null && live.some(one => !one.holds.some(address, address + size, isShared))) {
-      this.transfers.touches(transfer, write, address, size);
-    }
-    const [only] = live;
-    if (only !== undefined && live.length === 1 && whollyHeld(only, write, address, size)) return;
-    if (write) takeBack(live, address, size);
-    const found = judgeDevice(this.mappings, { device, live, write, address, size });
-    if (found.length === 0) return;
-    const at = transfer?.site ?? callSite();
-    const kind = write ? 'device write' : 'device read';
-    for (const { rule, mapping, bytes, missing } of found) {
-      const { call, after } = missing ?? {};
-      this.#report({
-        rule,
-        device,
-        mapping,
-        bytes,
-        kind,
-        at,
-        ...(call === undefined ? {} : { missing: { call, between: [after ?? null, at.at] } }),
-      });
-    }
+    this.#access.deviceTouches(device, write, address, size);
   }
 
   cpuTouches(access: AccessKind, address: number, size: number): void {
-    const met = this.transfers.metByCpu(access, { start: address, size }, this.#call);
-    if (met.length > 0) this.#reportMet(nameOf(access), met, callSite);
-    if (access !== 'load' && access !== 'poll' && access !== 'store') return;
-    for (const mapping of this.mappings.sharingLines(address, size)) {
-      if (mapping.coherent) continue;
-      if (overlaps(mapping, address, size)) this.#judgeCpu(mapping, access, address, size);
-      if (access === 'store' && mapping.isExposed) this.#judgeBeside(mapping, address, size);
+    this.#access.cpuTouches(access, address, size);
+  }
+
+  #mapBegins(terms: Terms, memory: readonly ByteRange[], site: CallSite): void {
+    this.#mapping = terms;
+    this.#scope.begin(memory);
+    for (const range of this.#scope.own ?? []) {
+      this.#report.met('map', this.transfers.metByCall('map', terms, range), () => site);
     }
+    for (const range of memory) this.#undefine(terms, range);
+  }
+
+  #mapped(
+    terms: Terms & Pick<DmaRange, 'driver'>,
+    pieces: readonly Piece[],
+    made: Pick<MappingFields, 'kind'> & { readonly owner: Owner },
+    site: CallSite,
+  ): void {
+    const owner = terms.skipsSync ? 'shared' : made.owner;
+    for (const piece of pieces) {
+      const slot = this.#slots.get(piece.address) ?? null;
+      this.#make({ ...terms, ...piece }, { ...made, owner }, slot, site);
+    }
+    this.#endMap();
+  }
+
+  #endMap(): void {
+    this.#scope.end();
+    this.#mapping = null;
+    this.#slots.clear();
+  }
+
+  #make(
+    piece: Omit<Terms, 'skipsSync'> & Piece & Pick<DmaRange, 'driver'>,
+    { kind, owner }: Pick<MappingFields, 'kind'> & { readonly owner: Owner },
+    slot: number | null,
+    site: CallSite,
+  ): Mapping {
+    const allocation = this.mappings.allocationOf(piece.address);
+    // Memory that is new has the zeroes that the CPU has written.
+    const hold = new Hold(owner, site, owner === 'cpu');
+    const { lineBytes } = this.#config;
+    const mapping = new Mapping({ ...piece, kind, slot, hold, site, allocation, lineBytes });
+    if (mapping.isExposed && owner === 'device') this.#judgeNeighbours(mapping, site);
+    this.mappings.add(mapping);
+    if (owner !== 'shared') this.#watch(mapping);
+    return mapping;
+  }
+
+  #callBegins(
+    operation: DmaOperation,
+    terms: Terms,
+    calls: readonly BusCall[],
+    site: CallSite,
+  ): void {
+    const parts = operation === 'unmap' ? this.#named(calls) : this.#synced(calls);
+    if (parts.length === 0) {
+      this.#scope.end();
+      return;
+    }
+    const reached = parts.map(({ mapping, start, size }) => ({
+      start: start - mapping.start + mapping.reached.start,
+      size,
+    }));
+    this.#scope.begin(reached);
+    for (const range of this.#scope.own ?? []) {
+      this.#report.met(operation, this.transfers.metByCall(operation, terms, range), () => site);
+    }
+    for (const part of parts.filter(({ mapping }) => mapping.isBounced)) this.#scope.extend(part);
+    if (operation === 'sync for device') this.#undefineParts(terms, parts);
+  }
+
+  #unmapped(calls: readonly BusCall[], site: CallSite): void {
+    this.#scope.end();
+    for (const { mapping } of this.#named(calls)) this.#end(mapping, 'unmap', site);
   }
 
   /** The bytes of a mapping that a call names change hands. */
-  #give(call: DmaCall, hold: Hold): void {
-    this.#call = null;
-    for (const { mapping, start, size } of this.mappings.synced(call)) {
+  #give(calls: readonly BusCall[], hold: Hold): void {
+    this.#scope.end();
+    for (const { mapping, start, size } of this.#synced(calls)) {
       mapping.holds.set(start, start + size, hold);
       if (hold.owner === 'device') mapping.isFilled = false;
       this.#watch(mapping);
     }
   }
 
+  /** What a call that ends mappings names, each whole. */
+  #named(calls: readonly BusCall[]): readonly Part[] {
+    return calls.flatMap(call => {
+      const mapping = this.mappings.named(call);
+      return mapping === null ? [] : [{ mapping, start: mapping.start, size: mapping.size }];
+    });
+  }
+
+  #synced(calls: readonly BusCall[]): readonly Part[] {
+    return calls.flatMap(call => this.mappings.synced(call));
+  }
+
   #watch(mapping: Mapping): void {
-    if (mapping.isWatched || mapping.coherent) return;
+    if (mapping.isWatched || mapping.isCommon) return;
     mapping.isWatched = true;
     this.#config.watch.watch(mapping.lines.start, mapping.lines.size);
   }
@@ -200,15 +323,18 @@ export class Ownership {
   }
 
   /** A buffer that the device is to write has no contents from here on, where the arch drops them. */
-  #undefine({ coherent, direction, skipsSync }: DmaArguments, { start, size }: ByteRange): void {
+  #undefine(
+    { coherent, direction, skipsSync }: Omit<Terms, 'device'>,
+    { start, size }: ByteRange,
+  ): void {
     if (!this.#config.dropsAtMap || coherent || skipsSync) return;
     if (direction === 'from-device') this.#config.watch.forget(start, size);
   }
 
   /** What was mapped for the device to read as well keeps its contents, whatever the sync says. */
-  #undefineParts(call: DmaCall): void {
-    for (const part of this.mappings.synced(call)) {
-      if (part.mapping.direction === 'from-device') this.#undefine(call, part);
+  #undefineParts(terms: Terms, parts: readonly Part[]): void {
+    for (const part of parts) {
+      if (part.mapping.direction === 'from-device') this.#undefine(terms, part);
     }
   }
 
@@ -216,74 +342,18 @@ export class Ownership {
   #judgeNeighbours(mapping: Mapping, at: CallSite): void {
     for (const { neighbour, bytes } of neighboursOf(this.mappings, mapping)) {
       const { device } = neighbour;
-      this.#report({ rule: 'shared-line', device, mapping: neighbour, bytes, kind: 'map', at });
+      const found = { rule: 'shared-line' as const, device, mapping: neighbour, bytes };
+      this.#report.found({ ...found, kind: 'map', at });
     }
-  }
-
-  /** The CPU, or a call, meets what transfers under way have touched. */
-  #reportMet(kind: string, met: readonly Met[], at: () => CallSite): void {
-    for (const { device, bytes } of met) {
-      const { mapping } = this.mappings.ownerOf(bytes.start);
-      this.#report({ rule: 'cpu-access-in-transfer', device, mapping, bytes, kind, at: at() });
-    }
-  }
-
-  /** The CPU loads or stores bytes of a mapping: may it? */
-  #judgeCpu(
-    mapping: Mapping,
-    access: 'load' | 'poll' | 'store',
-    address: number,
-    size: number,
-  ): void {
-    const start = Math.max(address, mapping.start);
-    const end = Math.min(address + size, mapping.end);
-    const isStore = access === 'store';
-    if (isStore || mapping.direction !== 'to-device') {
-      if (mapping.holds.some(start, end, isDevices)) {
-        this.#reportCpu(mapping, access, { start, size: end - start });
-      }
-    }
-    if (!isStore) return;
-    mapping.holds.update(start, end, hold => (hold.owner === 'cpu' ? hold.written : hold));
-  }
-
-  #reportCpu(mapping: Mapping, access: AccessKind, bytes: ByteRange): void {
-    const at = callSite();
-    const since = mapping.holds.at(bytes.start).since.at;
-    this.#report({
-      rule: 'cpu-access-to-device-buffer',
-      device: mapping.device,
-      mapping,
-      bytes,
-      kind: nameOf(access),
-      at,
-      missing: { call: 'dmaSyncSingleForCpu', between: [since, at.at] },
-    });
-  }
-
-  /** The CPU stores beside a mapping, to a line that has bytes of it which are the device's. */
-  #judgeBeside(mapping: Mapping, address: number, size: number): void {
-    const { device } = mapping;
-    const kind = nameOf('store');
-    for (const bytes of besideOf(mapping, address, size, this.#config.lineBytes)) {
-      this.#report({ rule: 'shared-line', device, mapping, bytes, kind, at: callSite() });
-    }
-  }
-
-  #report({ rule, device, mapping, bytes, kind, at, missing }: Found): void {
-    const { findings, now } = this.#config;
-    findings.report({
-      rule,
-      device,
-      buffer: mapping === null ? this.mappings.ownerOf(bytes.start).buffer : bufferOf(mapping),
-      bytes,
-      access: { kind, at: at.at },
-      missing: missing === undefined ? null : { ...missing, range: bytes },
-      event: now(),
-      verdict: null,
-    });
   }
 }
 
-/** `CPU load`, as findings name it; maintenance is nobody's but a CPU's. */
-const nameOf = (access: AccessKind): string => (isMaintenance(access) ? access : `CPU ${access}`);
+const keyOf = ({ device, busAddress }: Pick<DmaMemoryCall, 'device' | 'busAddress'>): string =>
+  `${device} ${busAddress}`;
+
+/** Who has memory first that the DMA API has allocated, but for coherent memory. */
+const firstOwnerOf = ({ coherent }: DmaCaller): Owner => (coherent ? 'shared' : 'cpu');
+
+/** The pieces of a list, each as a call on it would name it. */
+const busCallsOf = ({ entries, device, direction }: SgCall): readonly BusCall[] =>
+  piecesOf(entries).map(({ busAddress, size }) => ({ device, busAddress, size, direction }));

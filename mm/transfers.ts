@@ -86,14 +86,14 @@ export class Transfers {
     this.#watch.watch(start, size);
   }
 
-  /** Bytes that the CPU has no business with at the moment; `own`: what a call maintains. */
-  metByCpu(access: AccessKind, range: ByteRange, own: ByteRange | null): readonly Met[] {
+  /** Bytes that the CPU has no business with at the moment; `own`: what a call is for. */
+  metByCpu(access: AccessKind, range: ByteRange, own: readonly ByteRange[] | null): readonly Met[] {
     const touched = this.#touched.overlapping(range.start, range.size);
     if (touched.length === 0) return NONE;
     // Reading does not disturb what reads, nor does writing back what is clean.
     const spares = access === 'load' || access === 'poll' || access === 'clean';
     // What a call of the DMA API does to its own bytes is told of the call itself.
-    const parts = isMaintenance(access) ? outsideOf(own, range) : [range];
+    const parts = outsideOf(own ?? NONE, range);
     return touched
       .filter(({ write }) => write || !spares)
       .flatMap(piece => parts.flatMap(part => common(piece, part)));
@@ -102,7 +102,7 @@ export class Transfers {
   /** Bytes of a call of the DMA API that it should have left alone until their transfer ends. */
   metByCall(
     operation: DmaOperation | 'map',
-    { device, direction, skipsSync }: DmaArguments,
+    { device, direction, skipsSync }: Pick<DmaArguments, 'device' | 'direction' | 'skipsSync'>,
     range: ByteRange,
   ): readonly Met[] {
     if (skipsSync) return NONE;
@@ -128,13 +128,19 @@ const common = (piece: Touched, part: ByteRange): readonly Met[] => {
   return [{ device: piece.transfer.device, bytes: { start, size: end - start } }];
 };
 
-/** The parts of [start, start + size) before and behind a range. */
-const outsideOf = (range: ByteRange | null, { start, size }: ByteRange): readonly ByteRange[] => {
-  if (range === null) return [{ start, size }];
+/** The parts of [start, start + size) between ranges that ascend and have no byte in common. */
+const outsideOf = (
+  ranges: readonly ByteRange[],
+  { start, size }: ByteRange,
+): readonly ByteRange[] => {
+  const parts: ByteRange[] = [];
   const end = start + size;
-  const behind = Math.max(start, range.start + range.size);
-  return [
-    { start, size: Math.min(end, range.start) - start },
-    { start: behind, size: end - behind },
-  ].filter(part => part.size > 0);
+  let from = start;
+  for (const range of ranges) {
+    const to = Math.min(end, range.start);
+    if (to > from) parts.push({ start: from, size: to - from });
+    from = Math.max(from, range.start + range.size);
+  }
+  if (end > from) parts.push({ start: from, size: end - from });
+  return parts;
 };

@@ -18,6 +18,7 @@ import {
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
 import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import { DEBUG_AREAS } from '../mm/debug-kernel';
 import { WatchedMemory } from '../mm/watched-memory';
 import { boot, planOf } from '../support/booted';
 import { dmaStreamingSuite } from '../suites/dma-streaming';
@@ -105,7 +106,7 @@ for (const board of BOARDS) {
       leaked?.access.kind ?? '',
       new RegExp(`^DMA-API: test-master ${master.dev.name}: device`),
     );
-    t.is(observer.dmaDebug.messages.length, 1);
+    t.is(observer.dmaDebug.log.messages.length, 1);
     observer.finish();
     t.deepEqual(findings.take(), []);
   });
@@ -159,13 +160,7 @@ test('a device that snoops is found at its first access to a buffer that was map
 
 test('two mappings that may not be together, and old translations, become findings of their page and place', t => {
   const watch = new WatchedMemory();
-  const areas = {
-    kernel: { start: 0, size: 0 },
-    vmalloc: null,
-    physToVirt: () => null,
-    pointerBytes: 4 as const,
-  };
-  const machine = { watch, now: () => 1, lineBytes: 32, dropsAtMap: true, areas };
+  const machine = { watch, now: () => 1, lineBytes: 32, dropsAtMap: true, areas: DEBUG_AREAS };
   const observation = new Observation({ ...machine, snoops: () => null });
   const seen = { event: 5, cpu: 0, access: 'store', address: 0x8000_1234 } as const;
   observation.mismatch({ ...seen, kind: 'type', mappings: ['normal', 'device'] });

@@ -12,6 +12,7 @@ import type { AccessKind, Accessor, DmaRange } from '../../drivers/base/types/ob
 import type { RuleId } from '../../drivers/base/types/rules';
 import { ruleOf } from '../../machines/verdict-rules';
 import type { JudgedVerdict } from '../../machines/verdict-rules';
+import { Hold } from '../../mm/holds';
 import { Mapping } from '../../mm/mappings';
 import { range, site } from '../mm/watched-memory';
 
@@ -20,7 +21,15 @@ const DEVICE: Accessor = { kind: 'device', name: 'dev', snoops: false };
 const START = 0x1000;
 
 const mapping = (fields: Partial<DmaRange> = {}, isFilled = false): Mapping => {
-  const mapped = new Mapping(range({ address: START, size: 64, ...fields }), site('a'), null, 32);
+  const mapped = new Mapping({
+    ...range({ address: START, size: 64, ...fields }),
+    kind: 'single',
+    slot: null,
+    hold: new Hold('device', site('a')),
+    site: site('a'),
+    allocation: null,
+    lineBytes: 32,
+  });
   mapped.isFilled = isFilled;
   return mapped;
 };

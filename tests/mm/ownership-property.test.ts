@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { AccessKind, Direction, DmaRange } from '../../drivers/base/types/observer';
 import { Ownership } from '../../mm/ownership';
 import { OwnershipOracle } from './ownership-oracle';
-import { BUS_OFFSET, FindingList, LINE, WatchedMemory, partOf, site } from './watched-memory';
+import { FindingList, LINE, WatchedMemory, partOf, range, site } from './watched-memory';
 
 /** Memory across the end of a page. */
 const BASE = 4096 - 128;
@@ -110,7 +110,7 @@ class Both {
   take(step: Step): void {
     switch (step.step) {
       case 'map':
-        this.#map({ ...step, busAddress: step.address + BUS_OFFSET, driver: 'x' });
+        this.#map(range({ ...step, driver: 'x' }));
         break;
       case 'unmap':
         this.#unmap(step.index);

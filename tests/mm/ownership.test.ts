@@ -64,6 +64,7 @@ test('a finding says whose buffer it is, where it was allocated and mapped, and 
   const buffer = {
     allocatedAt: 'driver.ts:0',
     mappedAt: 'driver.ts:1',
+    unmappedAt: null,
     range: { start: START, size: SIZE },
   };
   const [found] = findings.all.splice(0);
@@ -302,7 +303,8 @@ test('a byte belongs to a live mapping, to the last that ended if it is the same
   t.deepEqual(mappings.ownerOf(START), { mapping: null, buffer: null });
   ownership.allocated(START, 256, site('driver.ts:0'));
   const allocation = { allocatedAt: 'driver.ts:0', range: { start: START, size: 256 } };
-  t.deepEqual(mappings.ownerOf(START).buffer, { ...allocation, mappedAt: null });
+  const unmapped = { mappedAt: null, unmappedAt: null };
+  t.deepEqual(mappings.ownerOf(START).buffer, { ...allocation, ...unmapped });
   const other = map({ device: 'other', direction: 'to-device' }, 'driver.ts:2');
   const mapped = map({ direction: 'to-device' });
   t.is(mappings.ownerOf(START).mapping?.device, 'dev');
@@ -310,12 +312,13 @@ test('a byte belongs to a live mapping, to the last that ended if it is the same
   t.is(mappings.ownerOf(START + SIZE).mapping, null);
   unmap(mapped);
   unmap(other);
-  t.is(mappings.ownerOf(START).buffer?.mappedAt, 'driver.ts:2', 'the last that ended');
+  const last = { mappedAt: 'driver.ts:2', unmappedAt: 'driver.ts:9' };
+  t.like(mappings.ownerOf(START).buffer, last, 'the last that ended');
   ownership.freed(START, 256, site('driver.ts:8'));
   ownership.allocated(START, 64, site('driver.ts:9'));
   t.deepEqual(mappings.ownerOf(START), {
     mapping: null,
-    buffer: { allocatedAt: 'driver.ts:9', mappedAt: null, range: { start: START, size: 64 } },
+    buffer: { allocatedAt: 'driver.ts:9', ...unmapped, range: { start: START, size: 64 } },
   });
 });
 

@@ -2,10 +2,16 @@ import type { CallSite } from '../../drivers/base/types/call-site';
 import type {
   DmaArguments,
   DmaCall,
+  DmaCaller,
+  DmaMemoryCall,
+  DmaMemoryRange,
   DmaOperation,
   DmaRange,
   DmaRequest,
+  DmaPoolBlock,
   RefusedMemory,
+  SgCall,
+  SgRange,
   SoftwareObserver,
 } from '../../drivers/base/types/observer';
 
@@ -30,6 +36,10 @@ export class RecordingObserver implements SoftwareObserver {
     this.#tell(`refused ${virtualAddress} ${size} ${device}`, site);
   }
 
+  warned({ device }: Pick<DmaCaller, 'device'>, words: string, site: CallSite): void {
+    this.#tell(`warned ${words} ${device}`, site);
+  }
+
   mappingChecked(device: string, busAddress: number, site: CallSite): void {
     this.#tell(`checked ${busAddress} ${device}`, site);
   }
@@ -48,6 +58,57 @@ export class RecordingObserver implements SoftwareObserver {
 
   syncedForDevice(call: DmaCall, site: CallSite): void {
     this.#tell(`synced for device ${call.busAddress} ${show(call)}`, site);
+  }
+
+  sgMapBegins(call: SgCall, site: CallSite): void {
+    this.#tell(`sg map begins ${showList(call)}`, site);
+  }
+
+  sgMapped(range: SgRange, site: CallSite): void {
+    const { mapped, maxSegSize, segBoundary, isAllocation } = range;
+    const what = isAllocation ? 'sg allocated' : 'sg mapped';
+    this.#tell(`${what} ${mapped} ${showList(range)} ${maxSegSize} ${segBoundary}`, site);
+  }
+
+  sgMapFailed(call: SgCall, site: CallSite): void {
+    this.#tell(`sg map failed ${showList(call)}`, site);
+  }
+
+  sgCallBegins(operation: DmaOperation, call: SgCall, site: CallSite): void {
+    this.#tell(`sg ${operation} begins ${showList(call)}`, site);
+  }
+
+  sgUnmapped(call: SgCall, site: CallSite): void {
+    this.#tell(`sg unmapped ${showList(call)}`, site);
+  }
+
+  sgSyncedForCpu(call: SgCall, site: CallSite): void {
+    this.#tell(`sg synced for CPU ${showList(call)}`, site);
+  }
+
+  sgSyncedForDevice(call: SgCall, site: CallSite): void {
+    this.#tell(`sg synced for device ${showList(call)}`, site);
+  }
+
+  bounced(device: string, address: number, slot: number, size: number): void {
+    this.told.push(`bounced ${address} to ${slot} ${size} ${device}`);
+  }
+
+  memoryAllocated(range: DmaMemoryRange, site: CallSite): void {
+    const pieces = range.pieces.map(({ address, size }) => `${address}+${size}`);
+    this.#tell(`memory allocated ${pieces.join(' ')} as ${showMemory(range)}`, site);
+  }
+
+  memoryFreed(call: DmaMemoryCall, site: CallSite): void {
+    this.#tell(`memory freed ${showMemory(call)}`, site);
+  }
+
+  poolAllocated({ pool, busAddress, size, device }: DmaPoolBlock, site: CallSite): void {
+    this.#tell(`${pool} allocated ${busAddress} ${size} ${device}`, site);
+  }
+
+  poolFreed({ pool, busAddress, size, device }: DmaPoolBlock, site: CallSite): void {
+    this.#tell(`${pool} freed ${busAddress} ${size} ${device}`, site);
   }
 
   allocated(address: number, size: number, site: CallSite): void {
@@ -69,9 +130,36 @@ export class RecordingObserver implements SoftwareObserver {
   }
 }
 
-const show = ({ device, driver, coherent, size, direction, skipsSync }: DmaArguments): string =>
+/** The kind stands there if it is not the usual one. */
+const show = (told: DmaArguments): string =>
+  [told.size, ...(told.kind === 'single' ? [] : [told.kind]), showCaller(told)].join(' ');
+
+const showList = (call: SgCall): string =>
   [
-    size,
+    ...call.entries.map(
+      ({ address, length, busAddress, busLength }) =>
+        `${address}+${length}@${busAddress}+${busLength}`,
+    ),
+    showCaller(call),
+  ].join(' ');
+
+const showMemory = (call: DmaMemoryCall): string =>
+  [
+    call.busAddress,
+    call.size,
+    `at ${call.virtualAddress}`,
+    call.kind,
+    showCaller({ ...call, skipsSync: false }),
+  ].join(' ');
+
+const showCaller = ({
+  device,
+  driver,
+  coherent,
+  direction,
+  skipsSync,
+}: DmaCaller & Pick<DmaArguments, 'direction' | 'skipsSync'>): string =>
+  [
     direction,
     driver,
     device,

@@ -1,5 +1,6 @@
 import type { ByteRange, FindingSink, RawFinding } from '../../drivers/base/types/finding';
 import type { DmaCall, DmaRange, MemoryWatch } from '../../drivers/base/types/observer';
+import { DmaAttr } from '../../drivers/base/kernel/dma-mapping';
 import type { CallSite } from '../../drivers/base/types/call-site';
 
 /** A line of the caches that the tests of ownership imagine. */
@@ -71,6 +72,8 @@ export const range = (fields: Partial<DmaRange> & { address: number; size: numbe
   device: 'dev',
   driver: 'driver',
   coherent: false,
+  kind: 'single',
+  attrs: fields.skipsSync === true ? DmaAttr.SkipCpuSync : DmaAttr.None,
   busAddress: fields.address + BUS_OFFSET,
   direction: 'from-device',
   skipsSync: false,

@@ -12,6 +12,7 @@ export const finding = (change: Partial<Finding> = {}): Finding => ({
   buffer: {
     allocatedAt: 'drivers/net/eth.ts:20',
     mappedAt: 'drivers/net/eth.ts:21',
+    unmappedAt: null,
     range: { start: 0x8001_2340, size: 256 },
   },
   bytes: { start: 0x8001_2344, size: 4 },

@@ -43,6 +43,7 @@ const range = record({ start: count, size: count });
 const buffer = record<FindingBuffer>({
   allocatedAt: nullable(text),
   mappedAt: nullable(text),
+  unmappedAt: nullable(text),
   range,
 });
 

@@ -68,6 +68,7 @@ export const factsOf = (kept: KeptFinding): string[][] => {
     ['buffer', buffer === null ? null : rangeText(buffer.range)],
     ['', placeText('allocated at', buffer?.allocatedAt)],
     ['', placeText('mapped at', buffer?.mappedAt)],
+    ['', placeText('unmapped at', buffer?.unmappedAt)],
     ...missingRows(missing),
     ['times', count === 1 ? null : grouped(count)],
     ['in', casesText(cases)],

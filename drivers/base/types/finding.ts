@@ -12,6 +12,8 @@ export interface FindingBuffer {
   readonly allocatedAt: string | null;
   /** file:line of the mapping call, null if it is not mapped. */
   readonly mappedAt: string | null;
+  /** file:line of the call that ended the mapping, null while it lives. */
+  readonly unmappedAt: string | null;
   readonly range: ByteRange;
 }
 

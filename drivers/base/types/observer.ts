@@ -86,15 +86,25 @@ export interface MemoryWatch {
 /** Directions as the DMA API has them. */
 export type Direction = 'to-device' | 'from-device' | 'bidirectional';
 
-/** What every call of the streaming DMA API names. */
-export interface DmaArguments {
+/** How memory came to be mapped; each has its own call to end it. */
+export type DmaKind = 'single' | 'scatter-gather' | 'resource' | 'coherent' | 'noncoherent';
+
+/** Who makes a call of the DMA API. */
+export interface DmaCaller {
   readonly device: string;
   /** The driver that the device is bound to, `platform` where there is none (dev_driver_string). */
   readonly driver: string;
   /** The software takes the device for coherent. */
   readonly coherent: boolean;
+}
+
+/** What every call of the streaming DMA API names. */
+export interface DmaArguments extends DmaCaller {
+  readonly kind: DmaKind;
   readonly size: number;
   readonly direction: Direction;
+  /** Bits of DMA_ATTR_*. */
+  readonly attrs: number;
   /** DMA_ATTR_SKIP_CPU_SYNC: nobody's ownership changes. */
   readonly skipsSync: boolean;
 }
@@ -111,6 +121,65 @@ export interface DmaCall extends DmaArguments {
 
 /** A streaming mapping as it was made. */
 export interface DmaRange extends DmaRequest, DmaCall {}
+
+/**
+ * An entry of a scatter list: its memory, and the bus addresses that it carries (struct
+ * scatterlist). With a mapping that merges these are of other memory than its own.
+ */
+export interface SgPiece {
+  /** Physical. */
+  readonly address: number;
+  readonly length: number;
+  readonly busAddress: number;
+  readonly busLength: number;
+}
+
+/** What every call on a scatter list names: the first `nents` entries, as the driver gives it. */
+export interface SgCall extends DmaCaller {
+  readonly entries: readonly SgPiece[];
+  readonly direction: Direction;
+  readonly attrs: number;
+  readonly skipsSync: boolean;
+}
+
+/** A scatter list as it was mapped. */
+export interface SgRange extends SgCall {
+  /** How many entries carry bus addresses: what dma_map_sg answers. */
+  readonly mapped: number;
+  readonly maxSegSize: number;
+  /** A mask: no segment crosses a multiple of it and one. */
+  readonly segBoundary: number;
+  /** Of dma_alloc_noncontiguous: the CPU has it first. */
+  readonly isAllocation: boolean;
+}
+
+/** Memory that the DMA API allocates, as the call that frees it names it. */
+export interface DmaMemoryCall extends DmaCaller {
+  /** Noncoherent: of dma_alloc_pages and dma_alloc_noncoherent. */
+  readonly kind: 'coherent' | 'noncoherent';
+  readonly size: number;
+  /** Coherent memory is bidirectional. */
+  readonly direction: Direction;
+  readonly attrs: number;
+  readonly busAddress: number;
+  /** Where the CPU has it; an address without a mapping under DMA_ATTR_NO_KERNEL_MAPPING. */
+  readonly virtualAddress: number;
+  /** Of a pool that the tree reserved for the device: dma-debug is not told of that. */
+  readonly ofDevicePool?: boolean;
+}
+
+/** Memory that the DMA API has allocated. */
+export interface DmaMemoryRange extends DmaMemoryCall {
+  /** Its physical memory, in the order of bus addresses. */
+  readonly pieces: readonly { readonly address: number; readonly size: number }[];
+}
+
+/** A block of a DMA pool. */
+export interface DmaPoolBlock extends DmaCaller {
+  readonly pool: string;
+  readonly busAddress: number;
+  readonly size: number;
+}
 
 export type DmaOperation = 'unmap' | 'sync for CPU' | 'sync for device';
 
@@ -135,12 +204,34 @@ export interface SoftwareObserver {
   mapFailed(request: DmaRequest, site: CallSite): void;
   /** The address is not of the linear map: nothing was begun. */
   mapRefused(memory: RefusedMemory, site: CallSite): void;
+  /** Another WARN of the DMA API, by its words. */
+  warned(caller: Pick<DmaCaller, 'device' | 'driver'>, words: string, site: CallSite): void;
   /** dma_mapping_error was asked about what a mapping answered. */
   mappingChecked(device: string, busAddress: number, site: CallSite): void;
   callBegins(operation: DmaOperation, call: DmaCall, site: CallSite): void;
   dmaUnmapped(call: DmaCall, site: CallSite): void;
   syncedForCpu(call: DmaCall, site: CallSite): void;
   syncedForDevice(call: DmaCall, site: CallSite): void;
+  sgMapBegins(call: SgCall, site: CallSite): void;
+  sgMapped(range: SgRange, site: CallSite): void;
+  sgMapFailed(call: SgCall, site: CallSite): void;
+  sgCallBegins(operation: DmaOperation, call: SgCall, site: CallSite): void;
+  sgUnmapped(call: SgCall, site: CallSite): void;
+  sgSyncedForCpu(call: SgCall, site: CallSite): void;
+  sgSyncedForDevice(call: SgCall, site: CallSite): void;
+  /**
+   * While a mapping is made: the device is given a slot in place of the memory, and what the CPU
+   * copies between the two until the call ends, and in later calls on the mapping, is theirs.
+   */
+  bounced(device: string, address: number, slot: number, size: number): void;
+  /** The memory is there, zeroed. */
+  memoryAllocated(range: DmaMemoryRange, site: CallSite): void;
+  /** The memory is about to be freed: its pages are still its own. */
+  memoryFreed(call: DmaMemoryCall, site: CallSite): void;
+  /** The block is the driver's: told last. */
+  poolAllocated(block: DmaPoolBlock, site: CallSite): void;
+  /** The block is the pool's again: told before the pool touches it. */
+  poolFreed(block: DmaPoolBlock, site: CallSite): void;
   /** Of the page allocator and of kmalloc, all that nobody else gets: physical addresses. */
   allocated(address: number, size: number, site: CallSite): void;
   freed(address: number, size: number, site: CallSite): void;
