@@ -1,4 +1,5 @@
 import { ArmMm } from '../../../../arch/arm/mm/init';
+import type { BootMemory } from '../../../../arch/arm/mm/init';
 import type { KernelImage } from '../../../../arch/arm/mm/cpu-info';
 import { CurrentCpu } from '../../../../drivers/base/kernel/current-cpu';
 import type { Page } from '../../../../drivers/base/kernel/dma-mapping';
@@ -14,7 +15,12 @@ export class BareKernel {
   readonly machine: ArmMachine;
   readonly mm: ArmMm;
 
-  constructor(options: ArmMachineOptions, image: KernelImage = 'arm', lpae = false) {
+  constructor(
+    options: ArmMachineOptions,
+    image: KernelImage = 'arm',
+    lpae = false,
+    memory: Partial<BootMemory> = {},
+  ) {
     this.machine = new ArmMachine({ ...options, off: true });
     this.mm = new ArmMm(new CurrentCpu(this.machine.cpu), {
       image,
@@ -23,6 +29,7 @@ export class BareKernel {
       noMap: [],
       dmaLimit: null,
       lpae,
+      ...memory,
     });
   }
 

@@ -1,0 +1,47 @@
+import { KernelOops } from '../../../../drivers/base/kernel/oops';
+import { hex, offsetBy, physAddr } from '../../../../drivers/base/types/address';
+import type { PhysAddr } from '../../../../drivers/base/types/address';
+import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
+import { getOrder, pagesOf } from '../../../../mm/zone';
+import type { RamRange } from '../layout';
+
+/** Contiguous memory that is given out and comes back in whole pages. */
+export interface ContiguousArea extends RamRange {
+  /** `size` bytes, whole pages, of an address that is a multiple of the size; null: none are free. */
+  allocate(size: number): PhysAddr | null;
+  release(phys: PhysAddr, size: number): void;
+}
+
+/** A range with a bitmap of its pages, first fit (gen_pool with its order-aligned algorithm). */
+export class BitmapArea implements ContiguousArea {
+  readonly base: number;
+  readonly size: number;
+  readonly #taken: boolean[];
+
+  constructor({ base, size }: RamRange) {
+    this.base = base;
+    this.size = size;
+    this.#taken = Array.from({ length: Math.floor(size / PAGE_SIZE) }, () => false);
+  }
+
+  allocate(size: number): PhysAddr | null {
+    const count = size / PAGE_SIZE;
+    const align = pagesOf(getOrder(size));
+    const offset = (align - ((this.base / PAGE_SIZE) % align)) % align;
+    for (let first = offset; first + count <= this.#taken.length; first += align) {
+      if (this.#taken.slice(first, first + count).includes(true)) continue;
+      this.#taken.fill(true, first, first + count);
+      return offsetBy(physAddr(this.base), first * PAGE_SIZE);
+    }
+    return null;
+  }
+
+  release(phys: PhysAddr, size: number): void {
+    const first = (phys - this.base) / PAGE_SIZE;
+    const end = first + size / PAGE_SIZE;
+    if (first < 0 || this.#taken.slice(first, end).includes(false)) {
+      throw new KernelOops(`${hex(phys)}: memory freed that was not given`);
+    }
+    this.#taken.fill(false, first, end);
+  }
+}

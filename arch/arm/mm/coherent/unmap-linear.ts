@@ -1,0 +1,58 @@
+import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
+import { pageToPhys } from '../../../../mm/page-alloc';
+import { PAGE_KERNEL, withMemory } from '../../../../mm/pgprot';
+import { allocLowmem, freePages, pagesFrom, refusal, zero } from './pages';
+import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
+
+/**
+ * Pages leave the linear map, which is in pages for that, and are mapped elsewhere, uncached: there
+ * is no other mapping (A. Bergmann, May 2011).
+ */
+class UnmapLinear implements CoherentStrategy {
+  readonly name = 'unmap-linear';
+  readonly keepsAlias = false;
+  readonly bytesHeld = 0;
+  readonly #context: CoherentContext;
+
+  constructor(context: CoherentContext) {
+    this.#context = context;
+  }
+
+  alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
+    const { mm, mappings, linear } = this.#context;
+    const { size, memory, gfp } = request;
+    if (gfp.atomic === true) return refusal('remapping may sleep: not in atomic context');
+    const page = allocLowmem(mm, request);
+    if (typeof page === 'object') return page;
+    const phys = pageToPhys(page);
+    const lowmem = { cpuAddr: linear.addressOf(phys), phys, page, size };
+    if (!linear.isInPages(phys, size)) {
+      freePages(mm, lowmem);
+      return refusal('the linear map has a block there, of which no part can be unmapped');
+    }
+    zero(mm, lowmem.cpuAddr, size);
+    linear.unmap(phys, size);
+    const cpuAddr = mappings.vmap(pagesFrom(page, size), withMemory(PAGE_KERNEL, memory));
+    if (cpuAddr === null) {
+      linear.map(phys, size);
+      freePages(mm, lowmem);
+      return refusal('no address space for another mapping');
+    }
+    linear.finishUnmap(cpuAddr, phys, size);
+    return { ...lowmem, cpuAddr };
+  }
+
+  free(block: CoherentBlock): void {
+    const { mm, mappings, linear } = this.#context;
+    mappings.vunmap(block.cpuAddr);
+    linear.map(block.phys, block.size);
+    freePages(mm, block);
+  }
+}
+
+export const unmapLinear: CoherentKind = {
+  name: 'unmap-linear',
+  summary: 'taken out of the linear map, which is in pages, and mapped elsewhere',
+  boot: () => ({ inPages: 'all' }),
+  make: context => new UnmapLinear(context),
+};
