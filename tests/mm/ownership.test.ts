@@ -1,46 +1,9 @@
 import test from 'ava';
-import type { AccessKind, DmaRange } from '../../drivers/base/types/observer';
-import { Ownership } from '../../mm/ownership';
-import { FindingList, LINE, WatchedMemory, partOf, range, site } from './watched-memory';
-
-const START = 0x8000_1000;
-const SIZE = 128;
-
-const make = (dropsAtMap = true) => {
-  const watch = new WatchedMemory();
-  const findings = new FindingList();
-  const ownership = new Ownership({ watch, findings, now: () => 7, lineBytes: LINE, dropsAtMap });
-  const map = (fields: Partial<DmaRange> = {}, at = 'driver.ts:1'): DmaRange => {
-    const mapped = range({ address: START, size: SIZE, ...fields });
-    ownership.mapBegins(mapped, site(at));
-    ownership.dmaMapped(mapped, site(at));
-    return mapped;
-  };
-  const unmap = (mapped: DmaRange): void => {
-    ownership.callBegins('unmap', partOf(mapped), site('driver.ts:9'));
-    ownership.dmaUnmapped(partOf(mapped), site('driver.ts:9'));
-  };
-  const syncForCpu = (mapped: DmaRange, offset = 0, size = mapped.size): void => {
-    ownership.callBegins('sync for CPU', partOf(mapped, offset, size), site('driver.ts:5'));
-    ownership.syncedForCpu(partOf(mapped, offset, size), site('driver.ts:5'));
-  };
-  const syncForDevice = (mapped: DmaRange, offset = 0, size = mapped.size): void => {
-    ownership.callBegins('sync for device', partOf(mapped, offset, size), site('driver.ts:6'));
-    ownership.syncedForDevice(partOf(mapped, offset, size), site('driver.ts:6'));
-  };
-  const cpu = (access: AccessKind, address = START, size = 4): string[] => {
-    if (watch.isWatched(address, size)) ownership.cpuTouches(access, address, size);
-    return findings.rules();
-  };
-  const device = (write: boolean, address = START, size = LINE): string[] => {
-    ownership.deviceTouches('dev', write, address, size);
-    return findings.rules();
-  };
-  return { watch, findings, ownership, map, unmap, syncForCpu, syncForDevice, cpu, device };
-};
+import { SIZE, START, OwnershipBench } from './ownership-bench';
+import { LINE, partOf, range, site } from './watched-memory';
 
 test("a buffer is the device's from its map, the CPU's from a sync, and nobody's after the unmap", t => {
-  const { map, unmap, syncForCpu, syncForDevice, cpu, device } = make();
+  const { map, unmap, syncForCpu, syncForDevice, cpu, device } = new OwnershipBench();
   const mapped = map({ direction: 'bidirectional' });
   t.deepEqual(cpu('load'), ['cpu-access-to-device-buffer']);
   t.deepEqual(cpu('store'), ['cpu-access-to-device-buffer']);
@@ -57,7 +20,7 @@ test("a buffer is the device's from its map, the CPU's from a sync, and nobody's
 });
 
 test('a finding says whose buffer it is, where it was allocated and mapped, and which call was due between what', t => {
-  const { ownership, findings, map, syncForCpu, cpu } = make();
+  const { ownership, findings, map, syncForCpu, cpu } = new OwnershipBench();
   ownership.allocated(START, 256, site('driver.ts:0'));
   const mapped = map();
   ownership.cpuTouches('load', START + 8, 4);
@@ -99,7 +62,7 @@ test('a finding says whose buffer it is, where it was allocated and mapped, and 
 });
 
 test('what the device reads the CPU may read too, but not write', t => {
-  const { map, syncForCpu, syncForDevice, cpu, device } = make();
+  const { map, syncForCpu, syncForDevice, cpu, device } = new OwnershipBench();
   const mapped = map({ direction: 'to-device' });
   t.deepEqual([cpu('load'), cpu('poll')], [[], []]);
   t.deepEqual(cpu('store'), ['cpu-access-to-device-buffer']);
@@ -111,7 +74,7 @@ test('what the device reads the CPU may read too, but not write', t => {
 });
 
 test("what the CPU has only read the device may fill again without a sync, and then it is the device's", t => {
-  const { map, syncForCpu, cpu, device } = make();
+  const { map, syncForCpu, cpu, device } = new OwnershipBench();
   const mapped = map();
   syncForCpu(mapped);
   t.deepEqual([cpu('load'), device(true)], [[], []]);
@@ -121,7 +84,7 @@ test("what the CPU has only read the device may fill again without a sync, and t
 });
 
 test('a part is handed over alone', t => {
-  const { map, syncForCpu, syncForDevice, cpu, device } = make();
+  const { map, syncForCpu, syncForDevice, cpu, device } = new OwnershipBench();
   const mapped = map();
   syncForCpu(mapped, 0, 64);
   t.deepEqual([cpu('load', START), cpu('load', START + 60)], [[], []]);
@@ -134,7 +97,7 @@ test('a part is handed over alone', t => {
 });
 
 test('the direction binds the device', t => {
-  const { map, device } = make();
+  const { map, device } = new OwnershipBench();
   map({ direction: 'to-device' });
   map({ address: START + 4096, direction: 'from-device' });
   t.deepEqual(device(true), ['device-access-against-direction']);
@@ -145,7 +108,7 @@ test('the direction binds the device', t => {
 });
 
 test('a device reaches its own mappings only, and is told from one that had a mapping before', t => {
-  const { ownership, findings, map, unmap, device } = make();
+  const { ownership, findings, map, unmap, device } = new OwnershipBench();
   const mapped = map({ device: 'other' });
   ownership.allocated(START, SIZE, site('driver.ts:0'));
   ownership.deviceTouches('dev', true, START, 4);
@@ -168,7 +131,7 @@ test('a device reaches its own mappings only, and is told from one that had a ma
 });
 
 test('memory that is freed while it is mapped is mapped no more', t => {
-  const { ownership, findings, watch, map } = make();
+  const { ownership, findings, watch, map } = new OwnershipBench();
   ownership.allocated(START, 4096, site('driver.ts:0'));
   map();
   ownership.freed(START, 4096, site('driver.ts:8'));
@@ -182,7 +145,7 @@ test('memory that is freed while it is mapped is mapped no more', t => {
 });
 
 test('a device that is taken for coherent shares its buffer with the CPU, but keeps to what is mapped', t => {
-  const { watch, map, unmap, syncForCpu, cpu, device } = make();
+  const { watch, map, unmap, syncForCpu, cpu, device } = new OwnershipBench();
   const mapped = map({ coherent: true, direction: 'to-device' });
   t.deepEqual([cpu('load'), cpu('store'), device(false)], [[], [], []]);
   syncForCpu(mapped);
@@ -195,7 +158,7 @@ test('a device that is taken for coherent shares its buffer with the CPU, but ke
 });
 
 test('memory that is mapped without a sync is shared until the first one', t => {
-  const { map, syncForDevice, cpu, device } = make();
+  const { map, syncForDevice, cpu, device } = new OwnershipBench();
   const mapped = map({ skipsSync: true, direction: 'bidirectional' });
   t.deepEqual([cpu('store'), device(true), cpu('load'), device(false)], [[], [], [], []]);
   syncForDevice({ ...mapped, skipsSync: false });
@@ -203,7 +166,7 @@ test('memory that is mapped without a sync is shared until the first one', t => 
 });
 
 test('a store to another part of a line is found while a device writes the line, and only then', t => {
-  const { map, unmap, syncForCpu, cpu } = make();
+  const { map, unmap, syncForCpu, cpu } = new OwnershipBench();
   const mapped = map({ address: START + 8, size: 100 });
   t.deepEqual(cpu('store', START, 4), ['shared-line']);
   t.deepEqual(cpu('store', START + 108, 4), ['shared-line']);
@@ -217,7 +180,7 @@ test('a store to another part of a line is found while a device writes the line,
 });
 
 test('two buffers that devices write share no line', t => {
-  const { findings, map } = make();
+  const { findings, map } = new OwnershipBench();
   map({ size: 40 });
   map({ address: START + 64, size: 40 });
   t.deepEqual(findings.rules(), []);
@@ -228,7 +191,7 @@ test('two buffers that devices write share no line', t => {
 });
 
 test('in the window of a transfer the CPU keeps off what it has touched', t => {
-  const { ownership, watch, map, syncForCpu, cpu, device } = make();
+  const { ownership, watch, map, syncForCpu, cpu, device } = new OwnershipBench();
   const mapped = map();
   syncForCpu(mapped);
   ownership.transfers.begins('dev', 1);
@@ -251,7 +214,7 @@ test('in the window of a transfer the CPU keeps off what it has touched', t => {
 });
 
 test('what a transfer only reads the CPU may load and clean, and map for another device to read', t => {
-  const { ownership, findings, map, unmap, cpu, device } = make();
+  const { ownership, findings, map, unmap, cpu, device } = new OwnershipBench();
   const mapped = map({ direction: 'to-device' });
   ownership.transfers.begins('dev', 1);
   ownership.transfers.acts('dev', 1);
@@ -267,7 +230,7 @@ test('what a transfer only reads the CPU may load and clean, and map for another
 });
 
 test('memory has no contents from its allocation, after its free, and in the hands of a device that writes it', t => {
-  const { ownership, watch, map, syncForDevice } = make();
+  const { ownership, watch, map, syncForDevice } = new OwnershipBench();
   ownership.allocated(START, 4096, site('a'));
   const mapped = map();
   map({ address: START + 1024, direction: 'bidirectional' });
@@ -285,20 +248,20 @@ test('memory has no contents from its allocation, after its free, and in the han
 });
 
 test('a sync in the direction of the device alone keeps what the device is to read', t => {
-  const { ownership, watch, map } = make();
+  const { ownership, watch, map } = new OwnershipBench();
   const mapped = map({ direction: 'bidirectional' });
   ownership.callBegins('sync for device', { ...mapped, direction: 'from-device' }, site('s'));
   t.deepEqual(watch.forgotten, []);
 });
 
 test('where the architecture keeps what the CPU wrote, a map forgets nothing', t => {
-  const { watch, map, syncForDevice } = make(false);
+  const { watch, map, syncForDevice } = new OwnershipBench(false);
   syncForDevice(map());
   t.deepEqual(watch.forgotten, []);
 });
 
 test('a byte belongs to a live mapping, to the last that ended if it is the same memory still, to an allocation', t => {
-  const { ownership, map, unmap } = make();
+  const { ownership, map, unmap } = new OwnershipBench();
   const { mappings } = ownership;
   t.deepEqual(mappings.ownerOf(START), { mapping: null, buffer: null });
   ownership.allocated(START, 256, site('driver.ts:0'));
@@ -323,7 +286,7 @@ test('a byte belongs to a live mapping, to the last that ended if it is the same
 });
 
 test('calls on what is not mapped change nothing', t => {
-  const { ownership, findings, watch } = make();
+  const { ownership, findings, watch } = new OwnershipBench();
   const never = partOf(range({ address: START, size: SIZE }));
   ownership.callBegins('unmap', never, site('x'));
   ownership.dmaUnmapped(never, site('x'));
@@ -335,7 +298,7 @@ test('calls on what is not mapped change nothing', t => {
 });
 
 test('however many mappings come and go, only so many are remembered', t => {
-  const { ownership, map, unmap, device } = make();
+  const { ownership, map, unmap, device } = new OwnershipBench();
   unmap(map());
   for (let i = 0; i < 300; i++) unmap(map({ address: START + 4096 * (1 + i), size: 64 }));
   t.deepEqual(device(true), ['device-access-unmapped'], 'it was long ago');

@@ -81,7 +81,7 @@ export const range = (fields: Partial<DmaRange> & { address: number; size: numbe
 });
 
 /** A part of a mapping, as a call on it names it. */
-export const partOf = (mapping: DmaRange, offset = 0, size = mapping.size): DmaCall => ({
+export const partOf = (mapping: DmaCall, offset = 0, size = mapping.size): DmaCall => ({
   ...mapping,
   busAddress: mapping.busAddress + offset,
   size,
