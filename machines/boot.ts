@@ -18,6 +18,8 @@ import { ofIrqs } from '../drivers/of/irq';
 import type { OfResource } from '../drivers/of/address';
 import type { DtNode } from '../drivers/of/tree';
 import { deviceKindOf } from './devices';
+import { coherentChoice } from './coherent';
+import type { CoherentOptions } from './coherent';
 import { Hardware } from './hardware';
 import type { InterruptController } from './interrupts';
 import { Kernel } from './kernel';
@@ -41,6 +43,8 @@ export interface BootOptions {
   readonly streaming: StreamingSteps;
   /** Asked before each call of the DMA layer, barriers and maintenance; all are carried out if null. */
   readonly gate?: CallGate | null;
+  /** How memory is shared with devices that do not snoop; the board's own way if absent. */
+  readonly coherent?: CoherentOptions;
   /** Called when the silicon is there and nothing has run on it yet. */
   readonly onPower?: (hardware: Hardware) => void;
 }
@@ -61,6 +65,7 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     streaming: options.streaming,
     clock: () => hardware.events.now,
     gate: options.gate ?? null,
+    coherent: coherentChoice(plan, options.coherent ?? {}),
   });
   const observer = observe(hardware, kernel);
   const coherent = coherentCpus(plan);

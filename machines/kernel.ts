@@ -2,6 +2,10 @@ import { armDma } from '../arch/arm/mm/dma';
 import type { StreamingSteps } from '../arch/arm/mm/dma';
 import { l2x0Init } from '../arch/arm/mm/cache-l2x0';
 import type { OuterCacheFns } from '../arch/arm/mm/cache-l2x0';
+import { coherentKind, makeCoherent } from '../arch/arm/mm/coherent';
+import type { CoherentChoice } from '../arch/arm/mm/coherent';
+import type { CountedCoherent } from '../arch/arm/mm/coherent/counted';
+import { IN_ORDER } from '../arch/arm/mm/coherent/steps';
 import { UserSpaces } from '../arch/arm/mm/context';
 import { ArmMm } from '../arch/arm/mm/init';
 import type { BootMemory } from '../arch/arm/mm/init';
@@ -24,7 +28,7 @@ import { KernelOops } from '../drivers/base/kernel/oops';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
 import type { Isa } from '../drivers/base/types/isa';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
-import type { ArchDma, CoherentAllocator } from '../mm/arch-dma';
+import type { ArchDma } from '../mm/arch-dma';
 import { dmaDirect } from '../mm/dma-direct';
 import { Slab } from '../mm/slab';
 
@@ -50,15 +54,15 @@ export interface KernelBoot {
   readonly clock: () => number;
   /** Asked whether a call is to be carried out; null: all are. */
   readonly gate?: CallGate | null;
+  /** How memory is shared with devices that do not snoop. */
+  readonly coherent?: CoherentChoice;
 }
 
-/** Nothing of the architecture makes memory uncached yet: devices that do not snoop get none. */
-const NO_COHERENT: CoherentAllocator = {
+/** Coherent memory of a kernel that is told nothing of its board. */
+const REMAPPED: CoherentChoice = {
   name: 'legacy-remap',
-  alloc: () => ({ refused: 'no strategy makes coherent memory on this machine' }),
-  free: () => {
-    throw new KernelOops('coherent memory freed that was never given');
-  },
+  board: { cma: null, dmaEnd: null },
+  order: IN_ORDER,
 };
 
 /** What drivers get, with the part that whoever watches sets. */
@@ -74,6 +78,7 @@ export class Kernel {
   readonly mappings: KernelMappings;
   readonly slab: Slab;
   readonly users: UserSpaces;
+  readonly coherent: CountedCoherent;
   readonly arch: ArchDma;
   readonly io: KernelIo;
   readonly log = new KernelLog();
@@ -84,14 +89,17 @@ export class Kernel {
 
   constructor(bootCpu: Isa, boot: KernelBoot) {
     this.cpu = new CurrentCpu(bootCpu);
-    this.mm = new ArmMm(this.cpu, boot.memory, boot.gate);
+    const choice = boot.coherent ?? REMAPPED;
+    const memory = { ...boot.memory, ...coherentKind(choice.name).boot(choice.board) };
+    this.mm = new ArmMm(this.cpu, memory, boot.gate);
     this.io = new KernelIo(this.cpu, this.mm.ioBarriers);
     this.mappings = new KernelMappings(this.mm);
     if (boot.outer !== null) {
       const outer = this.#startOuterCache(boot.outer);
       this.mm.outer = gated(boot.gate ?? null, 'outer cache', outer);
     }
-    this.arch = armDma(this.mm, this.mappings, boot.streaming, NO_COHERENT);
+    this.coherent = makeCoherent(this.mm, this.mappings, choice);
+    this.arch = armDma(this.mm, this.mappings, boot.streaming, this.coherent);
     this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
     this.users = new UserSpaces(this.mm);
     const { ram } = this.mm.layout;
