@@ -64,6 +64,22 @@ export class Zone {
     this.#freeList(size).add(block);
   }
 
+  /** Takes this frame and no other; false if somebody has it. */
+  takeFrame(pfn: number): boolean {
+    if (this.#pristine.some(({ start, end }) => pfn >= start && pfn < end)) this.#cutAll();
+    for (let order = 0; order <= MAX_ORDER; order++) {
+      const block = pfn - (pfn % pagesOf(order));
+      if (!this.#freeList(order).delete(block)) continue;
+      for (let size = order - 1; size >= 0; size--) {
+        const half = pfn - (pfn % pagesOf(size));
+        this.#freeList(size).add(buddyOf(half, size));
+      }
+      this.freePages--;
+      return true;
+    }
+    return false;
+  }
+
   /** True for a frame that nobody has. */
   isFree(pfn: number): boolean {
     const isPristine = this.#pristine.some(({ start, end }) => pfn >= start && pfn < end);
@@ -96,6 +112,12 @@ export class Zone {
       }
     }
     return null;
+  }
+
+  #cutAll(): void {
+    for (let cut = this.#cut(0); cut !== null; cut = this.#cut(0)) {
+      this.#freeList(cut.order).add(cut.pfn);
+    }
   }
 
   #split(pfn: number, have: number, order: number): number {

@@ -1,0 +1,166 @@
+import { EBUSY, ENOMEM } from '../drivers/base/kernel/errno';
+import type { CmaPool } from '../drivers/base/kernel/dma-pools';
+import type { Page } from '../drivers/base/kernel/dma-mapping';
+import { GFP_HIGHUSER, GFP_KERNEL } from '../drivers/base/kernel/gfp';
+import type { KernelLog } from '../drivers/base/kernel/kernel-log';
+import { KernelOops } from '../drivers/base/kernel/oops';
+import { hex } from '../drivers/base/types/address';
+import { PAGE_SIZE } from '../drivers/base/types/bits';
+import { callSite } from '../drivers/base/types/call-site';
+import { pageToPhys, pfnToPage } from './page-alloc';
+import type { PageAllocator, PageBlock } from './page-alloc';
+import type { PhysMemory } from './phys-memory';
+import { Zone, pagesOf } from './zone';
+
+/*
+ * Contiguous memory that movable pages use until somebody needs it (mm/cma.c, alloc_contig_range of
+ * mm/page_alloc.c). One bit of the bitmap is one page.
+ */
+
+/** How often a page is asked to move (__alloc_contig_migrate_range). */
+const MOST_TRIES = 5;
+
+/** What an area is made of. */
+export interface CmaFields {
+  readonly name: string;
+  /** First frame, and how many: whole pageblocks, which nobody else has. */
+  readonly base: number;
+  readonly count: number;
+  readonly pages: PageAllocator;
+  readonly memory: PhysMemory;
+  readonly log: KernelLog;
+}
+
+/** A contiguous area. What of it is not allocated here, movable pages of the allocator may have. */
+export class CmaArea implements CmaPool {
+  readonly name: string;
+  readonly base: number;
+  readonly count: number;
+  readonly #pages: PageAllocator;
+  readonly #memory: PhysMemory;
+  readonly #log: KernelLog;
+  readonly #zone: Zone;
+  readonly #bitmap: Uint8Array;
+
+  constructor({ name, base, count, pages, memory, log }: CmaFields) {
+    this.name = name;
+    this.base = base;
+    this.count = count;
+    this.#pages = pages;
+    this.#memory = memory;
+    this.#log = log;
+    this.#bitmap = new Uint8Array(count);
+    this.#zone = new Zone(`CMA ${name}`, [{ start: base, end: base + count }]);
+    pages.cma.push(this.#zone);
+  }
+
+  /** Pages that are allocated here. */
+  get used(): number {
+    return this.#bitmap.reduce((sum, bit) => sum + bit, 0);
+  }
+
+  /**
+   * `count` pages in a row, the first a multiple of 2^alignOrder of them; null if there are none
+   * (cma_alloc). Movable pages are moved out; where one cannot be, the next place is tried.
+   */
+  alloc(count: number, alignOrder: number, noWarn: boolean): Page | null {
+    const align = pagesOf(alignOrder);
+    let start = 0;
+    let result = -ENOMEM;
+    for (;;) {
+      const at = this.#findRoom(start, count, align);
+      if (at === null) break;
+      this.#bitmap.fill(1, at, at + count);
+      result = this.#takeRange(this.base + at, count);
+      if (result === 0) {
+        const page = pfnToPage(this.base + at);
+        this.#pages.observer?.allocated(pageToPhys(page), count * PAGE_SIZE, callSite());
+        return page;
+      }
+      this.#bitmap.fill(0, at, at + count);
+      if (result !== -EBUSY) break;
+      start = at + align;
+    }
+    if (!noWarn) {
+      const text = `cma: __cma_alloc: ${this.name}: alloc failed, req-size: ${count} pages, ret: ${result}`;
+      this.#log.print('err', text);
+    }
+    return null;
+  }
+
+  /** Gives pages back; false if they are not of this area (cma_release). */
+  release(page: Page, count: number): boolean {
+    const at = page - this.base;
+    if (at < 0 || at >= this.count) return false;
+    if (at + count > this.count || this.#bitmap.subarray(at, at + count).includes(0)) {
+      const what = `${count} pages at ${hex(pageToPhys(page))} of CMA area ${this.name}`;
+      throw new KernelOops(`release of ${what}, which are not all allocated`);
+    }
+    this.#pages.observer?.freed(pageToPhys(page), count * PAGE_SIZE, callSite());
+    this.#bitmap.fill(0, at, at + count);
+    for (let pfn: number = page; pfn < page + count; pfn++) this.#zone.release(pfn, 0);
+    return true;
+  }
+
+  /** The first run of pages nobody allocated here, from `start` on (bitmap_find_next_zero_area_off). */
+  #findRoom(start: number, count: number, align: number): number | null {
+    let at = this.#aligned(start, align);
+    while (at + count <= this.count) {
+      const taken = this.#bitmap.subarray(at, at + count).lastIndexOf(1);
+      if (taken < 0) return at;
+      at = this.#aligned(at + taken + 1, align);
+    }
+    return null;
+  }
+
+  #aligned(index: number, align: number): number {
+    return Math.ceil((this.base + index) / align) * align - this.base;
+  }
+
+  /** Empties frames of whoever has them; 0, or a negative errno (alloc_contig_range). */
+  #takeRange(first: number, count: number): number {
+    const end = first + count;
+    const claimed: number[] = [];
+    const claim = (pfn: number): void => {
+      if (pfn >= first && pfn < end) claimed.push(pfn);
+      else this.#zone.release(pfn, 0);
+    };
+    // What is free is taken first, so that nothing is moved to where it has to leave again.
+    for (let pfn = first; pfn < end; pfn++) if (this.#zone.takeFrame(pfn)) claimed.push(pfn);
+    const free = new Set(claimed);
+    let result = 0;
+    for (let pfn = first; pfn < end && result === 0;) {
+      const block = free.has(pfn) ? null : this.#pages.blockOf(pfnToPage(pfn));
+      if (block !== null) result = this.#moveOut(block, claim);
+      else if (!free.has(pfn)) result = -EBUSY;
+      pfn = block === null ? pfn + 1 : block.page + pagesOf(block.order);
+    }
+    if (result !== 0) for (const pfn of claimed) this.#zone.release(pfn, 0);
+    return result;
+  }
+
+  /** Moves a block elsewhere and hands over its frames; 0, or a negative errno. */
+  #moveOut({ page, order }: PageBlock, claim: (pfn: number) => void): number {
+    const owner = this.#pages.movable.moverOf(page);
+    if (owner === null) return -EBUSY;
+    // alloc_migration_target: whoever has lowmem may need its linear address.
+    const gfp = this.#pages.isHighmem(page) ? GFP_HIGHUSER : GFP_KERNEL;
+    const target = this.#pages.allocPages({ ...gfp, movable: true, noWarn: true }, order);
+    if (target === null) return -ENOMEM;
+    const copy = (): void => {
+      this.#memory.copy(pageToPhys(target), pageToPhys(page), PAGE_SIZE * pagesOf(order));
+    };
+    let result = -EBUSY;
+    for (let tries = 0; tries < MOST_TRIES && result !== 0; tries++) {
+      result = owner.migrate(page, target, copy);
+    }
+    if (result !== 0) {
+      this.#pages.freePagesAt(target, order);
+      return -EBUSY;
+    }
+    this.#pages.withdraw(page, order);
+    this.#pages.movable.setOwner(target, owner);
+    for (let i = 0; i < pagesOf(order); i++) claim(page + i);
+    return 0;
+  }
+}
