@@ -29,7 +29,7 @@ import type { Memory } from './tables';
 /** Physical map: RAM from RAM_BASE to DEVICES, then the doorbell and the PL310. */
 export const RAM_BASE = 0x8000_0000;
 export const DEVICES = 0xf000_0000;
-const PL310_AT = DEVICES + 0x1_0000;
+export const PL310_AT = DEVICES + 0x1_0000;
 /** Where `page` maps things, and where the page tables are. */
 const PAGES_VA = 0x4000_0000;
 const PAGES_PA = RAM_BASE + 0x10_0000;

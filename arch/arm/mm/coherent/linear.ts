@@ -131,9 +131,6 @@ export class LinearMapping {
     const mm = this.#mm;
     const { address, phys, size } = flushed;
     const runs: Readonly<Record<StepName, () => void>> = {
-      'drain stores': () => {
-        mm.barriers.mb();
-      },
       'clear entries': () => {
         entries?.clear();
       },

@@ -23,7 +23,6 @@ export type Purpose =
   | 'split';
 
 export type StepName =
-  | 'drain stores'
   | 'clear entries'
   | 'write entries'
   | 'publish entries'
@@ -81,7 +80,7 @@ export const stepsOf = (purpose: Purpose, { info }: Pick<ArmMm, 'info'>): readon
     case 'make uncached':
       return flushed(replace);
     case 'make cached':
-      return ['drain stores', ...replace];
+      return replace;
     case 'unmap':
       return flushesFirst ? [...FLUSH, ...CLEAR] : CLEAR;
     case 'map':
