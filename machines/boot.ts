@@ -200,7 +200,7 @@ const deviceDma = ({ dma }: DmaFacts, kernel: Kernel): DeviceDma =>
         size: Number(region.size),
       })) ?? null,
     coherent: dma.coherent,
-    ops: kernel.direct,
+    ops: kernel.dma.opsFor(dma.coherent),
     // ULONG_MAX of the architecture: dma_get_seg_boundary() without dma_parms.
     segBoundary: kernel.mm.layout.image === 'arm64' ? 2 ** 64 - 1 : 2 ** 32 - 1,
   });

@@ -10,13 +10,12 @@ import { UserSpaces } from '../arch/arm/mm/context';
 import { ArmMm } from '../arch/arm/mm/init';
 import type { BootMemory } from '../arch/arm/mm/init';
 import { KernelMappings } from '../arch/arm/mm/ioremap';
-import { gated, gatedDma } from '../drivers/base/kernel/call-gate';
+import { gated } from '../drivers/base/kernel/call-gate';
 import type { CallGate } from '../drivers/base/kernel/call-gate';
 import { CurrentCpu } from '../drivers/base/kernel/current-cpu';
 import { Device } from '../drivers/base/kernel/device';
 import type {
   DeviceDma,
-  DmaMapOps,
   DriverServices,
   IrqResource,
   Resource,
@@ -29,7 +28,10 @@ import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
 import type { Isa } from '../drivers/base/types/isa';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { ArchDma } from '../mm/arch-dma';
-import { dmaDirect } from '../mm/dma-direct';
+import { directTranslation } from '../mm/dma-direct';
+import { DirectAllocation } from '../mm/dma-direct-alloc';
+import type { SetAside } from '../mm/dma-direct-alloc';
+import { DmaTables } from '../mm/dma-tables';
 import { Slab } from '../mm/slab';
 
 /** A sleeping kernel looks again at least this often, in simulated ns: a tick. */
@@ -82,7 +84,10 @@ export class Kernel {
   readonly arch: ArchDma;
   readonly io: KernelIo;
   readonly log = new KernelLog();
-  readonly direct: DmaMapOps;
+  /** Memory set aside for devices; empty until boot has found some. */
+  readonly setAside: SetAside = { cma: null, globalPool: null, atomicPool: null };
+  /** The ways its devices do DMA. */
+  readonly dma: DmaTables;
   readonly #services: Services;
   /** The root interrupt controller's lines, null where devices are polled. */
   irq: IrqDomain | null = null;
@@ -102,10 +107,7 @@ export class Kernel {
     this.arch = armDma(this.mm, this.mappings, boot.streaming, this.coherent);
     this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
     this.users = new UserSpaces(this.mm);
-    const { ram } = this.mm.layout;
-    const maxAddress = Math.max(...ram.map(({ base, size }) => base + size));
-    const direct = dmaDirect(this.arch, { maxAddress, dmaZoneLimit: boot.dmaZoneLimit });
-    this.direct = gatedDma(boot.gate ?? null, direct);
+    this.dma = this.#makeDmaTables(boot);
     this.#services = this.#makeServices(boot.clock);
   }
 
@@ -147,9 +149,28 @@ export class Kernel {
     return new Device({ name, ofPath, dma, registers, irqs, services: this.services });
   }
 
+  #makeDmaTables({ gate = null, dmaZoneLimit }: KernelBoot): DmaTables {
+    const { mm, arch, setAside } = this;
+    const { ram } = mm.layout;
+    const maxAddress = Math.max(...ram.map(({ base, size }) => base + size));
+    const sources = { pages: mm.pages, linear: mm.layout, arch, dmaZoneLimit, setAside };
+    return new DmaTables({
+      direct: directTranslation({ maxAddress, dmaZoneLimit, ram }),
+      cache: arch,
+      allocation: new DirectAllocation(sources),
+      gate,
+    });
+  }
+
   #startOuterCache({ registers, sharedOverride, ioCoherent }: OuterCacheBoot): OuterCacheFns {
     const base = this.#mustMap(registers.start, registers.size);
     return l2x0Init(this.io, this.io.relaxed, base, { sharedOverride, ioCoherent });
+  }
+
+  /** Only where two addresses of a page have lines of their own (asm/cacheflush.h). */
+  #flushVmapRange(address: CpuAddr, size: number): void {
+    const { info, cache } = this.mm;
+    if (info.isVivt || info.isAliasing) cache.dmaFlushRange(address, size);
   }
 
   #mustMap(address: PhysAddr, size: number): CpuAddr {
@@ -174,10 +195,17 @@ export class Kernel {
       barriers: this.mm.barriers,
       memory: this.mm.layout,
       log: this.log,
+      dmaMinAlign: this.arch.minAlign,
       observer: null,
       ioremap: (address, size) => this.mappings.ioremap(address, size),
       iounmap: address => {
         this.mappings.iounmap(address);
+      },
+      flushKernelVmapRange: (address, size) => {
+        this.#flushVmapRange(address, size);
+      },
+      invalidateKernelVmapRange: (address, size) => {
+        this.#flushVmapRange(address, size);
       },
       waitUntil: (done, limit) => {
         const start = clock();

@@ -1,12 +1,9 @@
-import { DMA_MAPPING_ERROR, DmaAttr, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
-import type { DmaAttrs, DmaDirection, Page } from '../drivers/base/kernel/dma-mapping';
-import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
-import { KernelOops } from '../drivers/base/kernel/oops';
+import { DMA_MAPPING_ERROR } from '../drivers/base/kernel/dma-mapping';
+import type { Device } from '../drivers/base/kernel/device';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
-import { dmaAddr, hex, offsetBy, physAddr } from '../drivers/base/types/address';
+import { dmaAddr, offsetBy, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignDown, ilog2 } from '../drivers/base/types/bits';
-import type { CacheMaintenance } from './arch-dma';
-import { pageToPhys } from './page-alloc';
+import type { Translation } from './dma-stages';
 
 /** What direct DMA knows of the machine. */
 export interface DirectMemory {
@@ -14,6 +11,8 @@ export interface DirectMemory {
   readonly maxAddress: number;
   /** Largest address of ZONE_DMA, or null: allocations cannot be kept below anything. */
   readonly dmaZoneLimit: number | null;
+  /** What RAM there is; absent: all of it is below `maxAddress`. */
+  readonly ram?: readonly { readonly base: number; readonly size: number }[];
 }
 
 /** The bus address of a physical one (phys_to_dma); DMA_MAPPING_ERROR outside all windows. */
@@ -33,67 +32,67 @@ export const dmaToPhys = (dev: Device, address: DmaAddr): PhysAddr | null => {
   return region === undefined ? null : offsetBy(region.cpu, address - region.dma);
 };
 
+/** The largest bus address of a mask on this device's bus (min_not_zero(mask, bus_dma_limit)). */
+export const dmaLimit = (dev: Device, mask: number): number => {
+  const { busLimit } = dev.dma;
+  if (busLimit === null || busLimit === 0) return mask;
+  return mask === 0 ? busLimit : Math.min(mask, busLimit);
+};
+
 /** True if the device can reach all of [address, address + size) (dma_capable). */
 export const dmaCapable = (dev: Device, address: DmaAddr, size: number): boolean => {
   if (address === DMA_MAPPING_ERROR) return false;
-  const { mask, busLimit } = dev.dma;
-  const limit = busLimit === null || busLimit === 0 ? mask : Math.min(mask, busLimit);
-  return address + size - 1 <= limit;
+  return address + size - 1 <= dmaLimit(dev, dev.dma.mask);
 };
 
 /**
- * Direct DMA: the device uses physical addresses, offset by its bus, and the caches are
- * maintained unless it snoops (kernel/dma/direct.c). Memory that it cannot reach cannot be
- * mapped: there is nothing here that would bounce it. KernelOops for a bus address to be synced
- * that no memory has: Linux would maintain the caches of a page that is not there.
+ * Direct DMA: the device uses physical addresses, offset by its bus (kernel/dma/direct.c). Memory
+ * that it cannot reach cannot be mapped.
  */
-export const dmaDirect = (arch: CacheMaintenance, memory: DirectMemory): DmaMapOps => {
-  const physOf = (dev: Device, address: DmaAddr): PhysAddr => {
-    const physical = address === DMA_MAPPING_ERROR ? null : dmaToPhys(dev, address);
-    if (physical !== null) return physical;
-    throw new KernelOops(`${dev.name}: no memory at bus address ${hex(address)}`);
-  };
-
-  const skipsSync = (dev: Device, attrs: DmaAttrs): boolean =>
-    dev.dma.coherent || hasDmaAttr(attrs, DmaAttr.SkipCpuSync);
-
+export const directTranslation = (memory: DirectMemory): Translation => {
   /** Where the highest page of RAM begins: (max_pfn - 1) << PAGE_SHIFT. */
   const highestPage = alignDown(memory.maxAddress, PAGE_SIZE) - PAGE_SIZE;
+  const { ram = [{ base: 0, size: memory.maxAddress }] } = memory;
 
   return {
-    mapPage: (
-      dev: Device,
-      page: Page,
-      offset: number,
-      size: number,
-      direction: DmaDirection,
-      attrs: DmaAttrs,
-    ): DmaAddr => {
-      const physical = offsetBy(pageToPhys(page), offset);
-      const address = physToDma(dev, physical);
-      if (!dmaCapable(dev, address, size)) return DMA_MAPPING_ERROR;
-      if (!skipsSync(dev, attrs)) arch.syncForDevice(physical, size, direction);
-      return address;
+    name: 'direct',
+    map: (dev, address, size) => {
+      const bus = physToDma(dev, address);
+      return dmaCapable(dev, bus, size) ? bus : DMA_MAPPING_ERROR;
     },
-    unmapPage: (dev, address, size, direction, attrs) => {
-      if (!skipsSync(dev, attrs)) arch.syncForCpu(physOf(dev, address), size, direction);
+    unmap: () => undefined,
+    toPhys: (dev, address) => (address === DMA_MAPPING_ERROR ? null : dmaToPhys(dev, address)),
+    reaches: (dev, address, size) => dmaCapable(dev, physToDma(dev, address), size),
+    // dma_direct_map_resource() asks no window: registers are taken for the same address on the bus.
+    mapResource: (dev, address, size) => {
+      const bus = dmaAddr(address);
+      return dmaCapable(dev, bus, size) ? bus : DMA_MAPPING_ERROR;
     },
-    syncSingleForCpu: (dev, address, size, direction) => {
-      if (!dev.dma.coherent) arch.syncForCpu(physOf(dev, address), size, direction);
-    },
-    syncSingleForDevice: (dev, address, size, direction) => {
-      if (!dev.dma.coherent) arch.syncForDevice(physOf(dev, address), size, direction);
-    },
-    dmaSupported: (dev, mask) => {
+    reachesAllMemory: dev => ram.every(range => isInWindows(dev, range)),
+    supported: (dev, mask) => {
       if (mask >= 2 ** 32 - 1) return true;
       const needed = Math.min(highestPage, memory.dmaZoneLimit ?? highestPage);
       const bus = physToDma(dev, physAddr(needed));
       return bus !== DMA_MAPPING_ERROR && mask >= bus;
     },
-    getRequiredMask: dev => {
+    requiredMask: dev => {
       const highest = physToDma(dev, physAddr(highestPage));
       // Outside all windows it is all ones, and needs a mask of as many.
       return highest === DMA_MAPPING_ERROR ? highest : 2 ** (ilog2(Math.max(1, highest)) + 1) - 1;
     },
   };
+};
+
+/** True if the windows of a device's bus cover a range of RAM (dma_direct_all_ram_mapped). */
+const isInWindows = (
+  dev: Device,
+  { base, size }: { readonly base: number; readonly size: number },
+): boolean => {
+  const { rangeMap } = dev.dma;
+  if (rangeMap === null) return true;
+  let covered = base;
+  for (const window of [...rangeMap].sort((a, b) => a.cpu - b.cpu)) {
+    if (window.cpu <= covered) covered = Math.max(covered, window.cpu + window.size);
+  }
+  return covered >= base + size;
 };

@@ -1,14 +1,15 @@
 import { DMA_MAPPING_ERROR, DmaAttr, DmaDirection } from '../drivers/base/kernel/dma-mapping';
 import type { DmaAttrs, Page } from '../drivers/base/kernel/dma-mapping';
-import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
-import { EIO, ENOMEM } from '../drivers/base/kernel/errno';
-import { bugOn } from '../drivers/base/kernel/oops';
-import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
+import type { Device } from '../drivers/base/kernel/device';
+import { ENOMEM } from '../drivers/base/kernel/errno';
+import type { CpuAddr, DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
 import { callSite } from '../drivers/base/types/call-site';
+import type { DmaRequest } from '../drivers/base/types/observer';
+import { checkDirection, mapOpsOf } from './dma-dispatch';
 import { beginCall, beginMap, deviceNames } from './dma-observed';
-import type { MappingDirection } from './dma-observed';
+import type { Observed } from './dma-observed';
 import { physToPage } from './page-alloc';
 
 /*
@@ -19,15 +20,10 @@ import { physToPage } from './page-alloc';
 
 export { DMA_MAPPING_ERROR, DmaAttr, DmaDirection };
 export type { DmaAttrs };
-
-/** A mask of `bits` ones (DMA_BIT_MASK); above 53 bits the number is rounded up. */
-export const dmaBitMask = (bits: number): number => (bits >= 64 ? 2 ** 64 : 2 ** bits - 1);
-
-function checkDirection(direction: DmaDirection): asserts direction is MappingDirection {
-  bugOn(direction === DmaDirection.None, 'a mapping needs a direction');
-}
-
-const opsOf = (dev: Device): DmaMapOps | null => dev.dma.ops;
+export * from './dma-alloc';
+export * from './dma-alloc-pages';
+export * from './dma-limits';
+export * from './dma-mapping-sg';
 
 /**
  * Maps a piece of a page for the device (dma_map_page_attrs).
@@ -44,12 +40,18 @@ export const dmaMapPage = (
   checkDirection(direction);
   const observed = beginMap(dev, page, offset, size, direction, attrs);
   const address =
-    opsOf(dev)?.mapPage(dev, page, offset, size, direction, attrs) ?? DMA_MAPPING_ERROR;
+    mapOpsOf(dev)?.mapPage(dev, page, offset, size, direction, attrs) ?? DMA_MAPPING_ERROR;
   if (observed === null) return address;
-  const { observer, told: request, site } = observed;
+  tellMapped(observed, address);
+  return address;
+};
+
+const tellMapped = (
+  { observer, told: request, site }: Observed<DmaRequest>,
+  address: DmaAddr,
+): void => {
   if (address === DMA_MAPPING_ERROR) observer.mapFailed(request, site);
   else observer.dmaMapped({ ...request, busAddress: address }, site);
-  return address;
 };
 
 /** Ends a mapping; the arguments are those it was made with (dma_unmap_page_attrs). */
@@ -63,7 +65,7 @@ export const dmaUnmapPage = (
   checkDirection(direction);
   const observed = beginCall('unmap', dev, address, size, direction, attrs);
   try {
-    opsOf(dev)?.unmapPage(dev, address, size, direction, attrs);
+    mapOpsOf(dev)?.unmapPage(dev, address, size, direction, attrs);
   } finally {
     observed?.observer.dmaUnmapped(observed.told, observed.site);
   }
@@ -93,6 +95,43 @@ export const dmaMapSingle = (
 /** As dmaUnmapPage (dma_unmap_single_attrs). */
 export const dmaUnmapSingle = dmaUnmapPage;
 
+/**
+ * Maps registers of another device, for DMA between devices (dma_map_resource). Nothing is done to
+ * caches, which is wrong for memory. DMA_MAPPING_ERROR if the device cannot reach them.
+ */
+export const dmaMapResource = (
+  dev: Device,
+  physical: PhysAddr,
+  size: number,
+  direction: DmaDirection,
+  attrs: DmaAttrs = DmaAttr.None,
+): DmaAddr => {
+  checkDirection(direction);
+  const page = physToPage(physical);
+  const observed = beginMap(dev, page, physical % PAGE_SIZE, size, direction, attrs, 'resource');
+  const address =
+    mapOpsOf(dev)?.mapResource?.(dev, physical, size, direction, attrs) ?? DMA_MAPPING_ERROR;
+  if (observed !== null) tellMapped(observed, address);
+  return address;
+};
+
+/** Ends what dmaMapResource made (dma_unmap_resource). */
+export const dmaUnmapResource = (
+  dev: Device,
+  address: DmaAddr,
+  size: number,
+  direction: DmaDirection,
+  attrs: DmaAttrs = DmaAttr.None,
+): void => {
+  checkDirection(direction);
+  const observed = beginCall('unmap', dev, address, size, direction, attrs, 'resource');
+  try {
+    mapOpsOf(dev)?.unmapResource?.(dev, address, size, direction, attrs);
+  } finally {
+    observed?.observer.dmaUnmapped(observed.told, observed.site);
+  }
+};
+
 /** The CPU may look at the buffer again; the device must not touch it until it is given back. */
 export const dmaSyncSingleForCpu = (
   dev: Device,
@@ -103,7 +142,7 @@ export const dmaSyncSingleForCpu = (
   checkDirection(direction);
   const observed = beginCall('sync for CPU', dev, address, size, direction);
   try {
-    opsOf(dev)?.syncSingleForCpu(dev, address, size, direction);
+    mapOpsOf(dev)?.syncSingleForCpu(dev, address, size, direction);
   } finally {
     observed?.observer.syncedForCpu(observed.told, observed.site);
   }
@@ -119,7 +158,7 @@ export const dmaSyncSingleForDevice = (
   checkDirection(direction);
   const observed = beginCall('sync for device', dev, address, size, direction);
   try {
-    opsOf(dev)?.syncSingleForDevice(dev, address, size, direction);
+    mapOpsOf(dev)?.syncSingleForDevice(dev, address, size, direction);
   } finally {
     observed?.observer.syncedForDevice(observed.told, observed.site);
   }
@@ -153,34 +192,3 @@ export const dmaMappingError = (dev: Device, address: DmaAddr): number => {
   if (observer !== null) observer.mappingChecked(dev.name, address, callSite());
   return address === DMA_MAPPING_ERROR ? -ENOMEM : 0;
 };
-
-/** True if the device can do DMA with this mask (dma_supported). */
-export const dmaSupported = (dev: Device, mask: number): boolean =>
-  opsOf(dev)?.dmaSupported(dev, mask) ?? false;
-
-/** Sets the streaming mask: 0, or -EIO and the old mask stays (dma_set_mask). */
-export const dmaSetMask = (dev: Device, mask: number): number => {
-  if (!dmaSupported(dev, mask)) return -EIO;
-  dev.dma.mask = mask;
-  return 0;
-};
-
-/** Sets the mask of coherent memory: 0, or -EIO and the old mask stays (dma_set_coherent_mask). */
-export const dmaSetCoherentMask = (dev: Device, mask: number): number => {
-  if (!dmaSupported(dev, mask)) return -EIO;
-  dev.dma.coherentMask = mask;
-  return 0;
-};
-
-/** Both masks; neither changes if the first fails (dma_set_mask_and_coherent). */
-export const dmaSetMaskAndCoherent = (dev: Device, mask: number): number => {
-  const result = dmaSetMask(dev, mask);
-  return result === 0 ? dmaSetCoherentMask(dev, mask) : result;
-};
-
-/** The streaming mask (dma_get_mask). */
-export const dmaGetMask = (dev: Device): number => dev.dma.mask;
-
-/** The smallest mask with which the device reaches all memory; changes nothing. */
-export const dmaGetRequiredMask = (dev: Device): number =>
-  opsOf(dev)?.getRequiredMask(dev) ?? 2 ** 32 - 1;

@@ -1,6 +1,5 @@
-import type { Device } from '../drivers/base/kernel/device';
+import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
 import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping';
-import type { DmaMapOps } from '../drivers/base/kernel/device';
 import type { SgEntry } from '../drivers/base/kernel/scatterlist';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import type { CacheMaintenance } from './arch-dma';
@@ -46,6 +45,8 @@ export interface Translation {
   optSize?(dev: Device): number;
   /** Pieces that meet at a multiple of this + 1 are merged; absent: none are. */
   mergeBoundary?(dev: Device): number;
+  /** False: there is memory that no mask reaches. Absent: there is none. */
+  reachesAllMemory?(dev: Device): boolean;
   supported(dev: Device, mask: number): boolean;
   requiredMask(dev: Device): number;
 }
@@ -76,6 +77,8 @@ export interface Bounce {
   /** Copies a part, from any byte inside a slot on, into the slot and out of it. */
   syncForDevice(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection): void;
   syncForCpu(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection): void;
+  /** All of this device's data is bounced, whatever it reaches (swiotlb=force, or no trust). */
+  isForced(dev: Device): boolean;
   /** The most bytes that one slot can have for this device. */
   maxMappingSize(dev: Device): number;
 }
@@ -89,6 +92,9 @@ export type DmaAllocation = Pick<
   | 'freePages'
   | 'allocNoncontiguous'
   | 'freeNoncontiguous'
+  | 'vmapNoncontiguous'
+  | 'vunmapNoncontiguous'
+  | 'mmapNoncontiguous'
   | 'mmap'
   | 'getSgtable'
 >;

@@ -28,7 +28,8 @@ import {
   dmaSyncSingleRangeForCpu,
   dmaUnmapPage,
 } from '../../mm/dma-mapping-common';
-import { dmaCapable, dmaDirect, dmaToPhys, physToDma } from '../../mm/dma-direct';
+import { dmaCapable, dmaToPhys, physToDma } from '../../mm/dma-direct';
+import { directOps } from '../support/direct-ops';
 
 const { services } = bootMachine(
   planBoard(openBoard('versatile-pb', []), { memory: null, quirks: [] }),
@@ -64,8 +65,8 @@ const direct = (dmaZoneLimit: number | null = null): { ops: DmaMapOps; calls: st
     (address: number, size: number, direction: DmaDirection): void => {
       calls.push(`${verb} ${address} ${size} ${direction}`);
     };
-  const arch = { syncForDevice: tell('device'), syncForCpu: tell('cpu'), minAlign: 64 };
-  return { ops: dmaDirect(arch, { maxAddress: 2 ** 30, dmaZoneLimit }), calls };
+  const cache = { syncForDevice: tell('device'), syncForCpu: tell('cpu') };
+  return { ops: directOps(cache, { maxAddress: 2 ** 30, dmaZoneLimit }), calls };
 };
 
 /** Disjoint windows, in any order on both sides. */
@@ -184,7 +185,8 @@ test('rules 44, 64: a part is synced alone, SKIP_CPU_SYNC and a device that snoo
     from,
     DmaAttr.SkipCpuSync,
   );
-  const snoops = device({ ops, coherent: true });
+  const memory = { maxAddress: 2 ** 30, dmaZoneLimit: null };
+  const snoops = device({ ops: directOps(null, memory), coherent: true });
   const same = dmaMapPage(snoops, 2 as Page, 0, 8, from);
   dmaSyncSingleForCpu(snoops, same, 8, from);
   dmaSyncSingleForDevice(snoops, same, 8, from);

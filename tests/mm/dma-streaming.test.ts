@@ -1,6 +1,5 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { dmaDirect } from '../../mm/dma-direct';
 import {
   DMA_MAPPING_ERROR,
   DmaAttr,
@@ -29,6 +28,7 @@ import { GIB, MIB, PAGE_SIZE, isPowerOfTwo } from '../../drivers/base/types/bits
 import { patternByte } from '../../drivers/misc/test-master/regs';
 import type { TestMasterDevice } from '../../drivers/misc/test-master/driver';
 import { boot } from '../support/booted';
+import { directOps } from '../support/direct-ops';
 
 /*
  * The rules of the DMA API's documents for streaming mappings, as direct mapping shows them: by the
@@ -229,11 +229,11 @@ const plain = (dma: Partial<DeviceDma>): { dev: Device; synced: () => number } =
   const sync = (): void => {
     calls++;
   };
-  const arch = { syncForDevice: sync, syncForCpu: sync, minAlign: 64 };
+  const cache = { syncForDevice: sync, syncForCpu: sync };
   const dev = new Device({
     name: 'dev',
     ofPath: null,
-    dma: deviceDmaOf({ ops: dmaDirect(arch, { maxAddress: GIB, dmaZoneLimit: null }), ...dma }),
+    dma: deviceDmaOf({ ops: directOps(cache, { maxAddress: GIB, dmaZoneLimit: null }), ...dma }),
     registers: [],
     irqs: [],
     services: boot('versatile-pb').kernel.services,
@@ -260,7 +260,7 @@ test('rule 24: every address lies within the mask and the bus, or the mapping fa
         const sync = (): void => {
           calls++;
         };
-        const arch = { syncForDevice: sync, syncForCpu: sync, minAlign: 64 };
+        const cache = { syncForDevice: sync, syncForCpu: sync };
         const rangeMap =
           offset === null ? null : [{ dma: dmaAddr(offset * MIB), cpu: physAddr(0), size: GIB }];
         const dma = deviceDmaOf({
@@ -268,7 +268,7 @@ test('rule 24: every address lies within the mask and the bus, or the mapping fa
           coherentMask: dmaBitMask(maskBits),
           busLimit: busBits === null ? null : dmaBitMask(busBits),
           rangeMap,
-          ops: dmaDirect(arch, { maxAddress: GIB, dmaZoneLimit: null }),
+          ops: directOps(cache, { maxAddress: GIB, dmaZoneLimit: null }),
         });
         const fields = { name: 'dev', ofPath: null, registers: [], irqs: [], services: mapped };
         const dev = new Device({ ...fields, dma });

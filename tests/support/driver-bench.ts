@@ -67,6 +67,9 @@ export class DriverBench {
       iounmap: () => {
         this.iounmapped++;
       },
+      dmaMinAlign: 64,
+      flushKernelVmapRange: nothing,
+      invalidateKernelVmapRange: nothing,
       waitUntil: (done, limit) => this.#waitUntil(done, limit),
     };
   }

@@ -28,17 +28,31 @@ export const gated = <Fns extends object>(
 };
 
 /**
- * Streaming DMA behind the gate. What is left out of a call is its maintenance: the mapping itself
- * is made and ended as ever.
+ * The DMA layer behind the gate. What is left out of a call is its maintenance: the mapping itself
+ * is made and ended as ever. Coherent memory is given by `allocCached` instead, null where nothing
+ * can give it: cached, as what kmalloc gives.
  */
-export const gatedDma = (gate: CallGate | null, ops: DmaMapOps): DmaMapOps => {
+export const gatedDma = (
+  gate: CallGate | null,
+  ops: DmaMapOps,
+  allocCached: DmaMapOps['alloc'] | null,
+): DmaMapOps => {
   if (gate === null) return ops;
+  const alloc: DmaMapOps['alloc'] = (dev, size, gfp, attrs) => {
+    if (allocCached === null || gate.isCarriedOut('dma', 'alloc')) {
+      return ops.alloc?.(dev, size, gfp, attrs) ?? null;
+    }
+    return allocCached?.(dev, size, gfp, attrs) ?? null;
+  };
+  return { ...ops, ...gatedStreaming(gate, ops), ...(ops.alloc === undefined ? {} : { alloc }) };
+};
+
+const gatedStreaming = (gate: CallGate, ops: DmaMapOps): Partial<DmaMapOps> => {
   const maintained = (name: string, attrs: DmaAttrs): DmaAttrs =>
     gate.isCarriedOut('dma', name) || hasDmaAttr(attrs, DmaAttr.SkipCpuSync)
       ? attrs
       : attrs + DmaAttr.SkipCpuSync;
   return {
-    ...ops,
     mapPage: (dev, page, offset, size, direction, attrs) =>
       ops.mapPage(dev, page, offset, size, direction, maintained('map', attrs)),
     unmapPage: (dev, address, size, direction, attrs) => {
@@ -52,6 +66,19 @@ export const gatedDma = (gate: CallGate | null, ops: DmaMapOps): DmaMapOps => {
     syncSingleForDevice: (dev, address, size, direction) => {
       if (gate.isCarriedOut('dma', 'sync for the device')) {
         ops.syncSingleForDevice(dev, address, size, direction);
+      }
+    },
+    mapSg: (dev, entries, direction, attrs) =>
+      ops.mapSg?.(dev, entries, direction, maintained('map', attrs)) ?? 0,
+    unmapSg: (dev, entries, direction, attrs) => {
+      ops.unmapSg?.(dev, entries, direction, maintained('unmap', attrs));
+    },
+    syncSgForCpu: (dev, entries, direction) => {
+      if (gate.isCarriedOut('dma', 'sync for the CPU')) ops.syncSgForCpu?.(dev, entries, direction);
+    },
+    syncSgForDevice: (dev, entries, direction) => {
+      if (gate.isCarriedOut('dma', 'sync for the device')) {
+        ops.syncSgForDevice?.(dev, entries, direction);
       }
     },
   };

@@ -83,6 +83,14 @@ export interface DriverServices {
   /** Maps a window of registers (ioremap); null if there is no address space left. */
   ioremap(address: PhysAddr, size: number): CpuAddr | null;
   iounmap(address: CpuAddr): void;
+  /** ARCH_DMA_MINALIGN: bytes that two buffers must be apart not to share a line. */
+  readonly dmaMinAlign: number;
+  /**
+   * What was stored through a second kernel mapping of pages reaches memory, before a sync for the
+   * device; and what is read through it is memory's, after a sync for the CPU.
+   */
+  flushKernelVmapRange(address: CpuAddr, size: number): void;
+  invalidateKernelVmapRange(address: CpuAddr, size: number): void;
   /**
    * Sleeps until `done` answers true, at most `limit` simulated ns: lets interrupts in and time
    * pass. False if the time ran out.

@@ -27,7 +27,7 @@ export interface DmaMapOpsOf<Dev> {
   free?(dev: Dev, size: number, cpuAddr: CpuAddr, handle: DmaAddr, attrs: DmaAttrs): void;
   allocPages?(dev: Dev, size: number, direction: DmaDirection, gfp: Gfp): DmaPages | null;
   freePages?(dev: Dev, size: number, page: Page, handle: DmaAddr, direction: DmaDirection): void;
-  /** Null: the common layer takes allocPages and one segment. */
+  /** Memory in pieces that the device sees as one; absent: pages, which are one piece. */
   allocNoncontiguous?(
     dev: Dev,
     size: number,
@@ -36,6 +36,11 @@ export interface DmaMapOpsOf<Dev> {
     attrs: DmaAttrs,
   ): SgTable | null;
   freeNoncontiguous?(dev: Dev, size: number, table: SgTable, direction: DmaDirection): void;
+  /** Maps what allocNoncontiguous gave, cached, for the CPU; null if there is no room. */
+  vmapNoncontiguous?(dev: Dev, size: number, table: SgTable): CpuAddr | null;
+  vunmapNoncontiguous?(dev: Dev, address: CpuAddr): void;
+  /** 0 or a negative errno. */
+  mmapNoncontiguous?(dev: Dev, vma: UserVma, size: number, table: SgTable): number;
   /** 0 or a negative errno. */
   mmap?(
     dev: Dev,
@@ -93,10 +98,14 @@ export interface DmaMapOpsOf<Dev> {
   syncSgForCpu?(dev: Dev, entries: readonly SgEntry[], direction: DmaDirection): void;
   syncSgForDevice?(dev: Dev, entries: readonly SgEntry[], direction: DmaDirection): void;
 
+  /** False: no sync of this mapping does anything. Absent: some may. */
+  needSync?(dev: Dev, address: DmaAddr): boolean;
   /** True if a device with this mask can do DMA at all. */
   dmaSupported(dev: Dev, mask: number): boolean;
   /** The smallest mask with which the device reaches all memory. */
   getRequiredMask(dev: Dev): number;
+  /** False: there is memory that no mask reaches. Absent: `getRequiredMask` is all that counts. */
+  reachesAllMemory?(dev: Dev): boolean;
   /** The most bytes that one mapping can have; absent: any number. */
   maxMappingSize?(dev: Dev): number;
   /** The most bytes that one mapping can have without its getting slow; absent: any number. */

@@ -1,5 +1,4 @@
 import type { DmaAddr } from '../types/address';
-import { extract, ilog2 } from '../types/bits';
 
 /** enum dma_data_direction. */
 export const DmaDirection = {
@@ -37,7 +36,7 @@ export type DmaAttrs = number;
 
 /** True if the attributes have this one, a DmaAttr other than None. */
 export const hasDmaAttr = (attrs: DmaAttrs, attr: number): boolean =>
-  extract(attrs, ilog2(attr), 1) === 1;
+  attrs !== DmaAttr.None && Math.floor(attrs / attr) % 2 === 1;
 
 /** What a mapping that failed answers: all ones (DMA_MAPPING_ERROR), as a number. */
 export const DMA_MAPPING_ERROR = (2 ** 64) as DmaAddr;

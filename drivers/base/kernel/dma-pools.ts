@@ -1,4 +1,4 @@
-import type { CpuAddr, PhysAddr } from '../types/address';
+import type { CpuAddr, DmaAddr, PhysAddr } from '../types/address';
 import type { Page } from './dma-mapping';
 import type { UserVma } from './user-vma';
 
@@ -6,6 +6,8 @@ import type { UserVma } from './user-vma';
 export interface PoolBlock {
   readonly cpuAddr: CpuAddr;
   readonly phys: PhysAddr;
+  /** Where the bus has it, if it was declared so; absent: where the device's windows say. */
+  readonly dmaHandle?: DmaAddr;
 }
 
 /** Coherent memory that one device, or the whole system, has set aside (kernel/dma/coherent.c). */
@@ -26,4 +28,12 @@ export interface CmaPool {
   alloc(count: number, alignOrder: number, noWarn: boolean): Page | null;
   /** Takes pages back; false if they are not of this area (cma_release). */
   release(page: Page, count: number): boolean;
+}
+
+/** Coherent memory that was prepared at boot, for callers that cannot sleep (kernel/dma/pool.c). */
+export interface AtomicPool {
+  /** Zeroed memory for which `isReachable` holds; null if there is none left. */
+  alloc(size: number, isReachable: (address: PhysAddr, size: number) => boolean): PoolBlock | null;
+  /** Takes memory back; false if it is not of this pool. */
+  free(cpuAddr: CpuAddr, size: number): boolean;
 }

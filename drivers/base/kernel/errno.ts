@@ -1,10 +1,14 @@
 /*
- * Error numbers of the kernel (include/uapi/asm-generic/errno-base.h). A kernel function that
- * can fail returns 0 or one of these, negated.
+ * Error numbers of the kernel (include/uapi/asm-generic/errno-base.h, errno.h). A kernel function
+ * that can fail returns 0 or one of these, negated.
  */
 
 export const EIO = 5;
+export const ENXIO = 6;
 export const ENOMEM = 12;
 export const EBUSY = 16;
+export const EEXIST = 17;
+export const ENODEV = 19;
 export const EINVAL = 22;
 export const ETIMEDOUT = 110;
+export const EREMOTEIO = 121;
