@@ -6,6 +6,7 @@ import { PAGE_SIZE } from '../drivers/base/types/bits';
 import { callSite } from '../drivers/base/types/call-site';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { Gfp } from '../drivers/base/kernel/gfp';
+import { MovablePages } from './movable';
 import { MAX_ORDER, Zone, pagesOf } from './zone';
 import type { PfnRange } from './zone';
 
@@ -27,6 +28,12 @@ export interface ZoneLayout {
   readonly lowEnd: number;
 }
 
+/** 2^order pages that were allocated together. */
+export interface PageBlock {
+  readonly page: Page;
+  readonly order: number;
+}
+
 /** What the allocator asks of the architecture. */
 export interface PageClearer {
   /** Zeroes a page through some kernel mapping (clear_highpage). */
@@ -39,6 +46,9 @@ export interface PageClearer {
  */
 export class PageAllocator {
   readonly zones: readonly Zone[];
+  /** What only movable pages may have (MIGRATE_CMA): whole blocks within one zone each. */
+  readonly cma: Zone[] = [];
+  readonly movable = new MovablePages();
   /** Told of what is handed out and given back; null: nobody watches. */
   observer: SoftwareObserver | null = null;
   readonly #layout: ZoneLayout;
@@ -61,11 +71,11 @@ export class PageAllocator {
   }
 
   get managedPages(): number {
-    return this.zones.reduce((sum, zone) => sum + zone.managedPages, 0);
+    return [...this.zones, ...this.cma].reduce((sum, zone) => sum + zone.managedPages, 0);
   }
 
   get freePages(): number {
-    return this.zones.reduce((sum, zone) => sum + zone.freePages, 0);
+    return [...this.zones, ...this.cma].reduce((sum, zone) => sum + zone.freePages, 0);
   }
 
   get hasHighmem(): boolean {
@@ -86,7 +96,19 @@ export class PageAllocator {
 
   /** In a block that nobody has. */
   isFree(page: Page): boolean {
-    return this.zones.some(zone => zone.isFree(page));
+    return [...this.zones, ...this.cma].some(zone => zone.isFree(page));
+  }
+
+  /** The block that has a page, by its first page; null: none. */
+  blockOf(page: Page): PageBlock | null {
+    for (let order = 0; order <= MAX_ORDER; order++) {
+      const first = pfnToPage(page - (page % pagesOf(order)));
+      const known = this.#allocated.get(first);
+      if (known !== undefined && known >= order && page < first + pagesOf(known)) {
+        return { page: first, order: known };
+      }
+    }
+    return null;
   }
 
   /** 2^order contiguous pages, or null (alloc_pages). */
@@ -115,6 +137,13 @@ export class PageAllocator {
 
   /** Frees what allocPages gave; the wrong order or a second time is a kernel bug. */
   freePagesAt(page: Page, order: number): void {
+    this.withdraw(page, order);
+    const zone = [...this.cma, ...this.zones].find(candidate => candidate.contains(page));
+    zone?.release(page, order);
+  }
+
+  /** As freePagesAt, but nobody can have the pages: whoever withdraws them keeps them. */
+  withdraw(page: Page, order: number): void {
     const known = this.#allocated.get(page);
     if (known !== order) {
       throw new KernelOops(
@@ -123,15 +152,15 @@ export class PageAllocator {
       );
     }
     this.#allocated.delete(page);
+    this.movable.forget(page);
     this.observer?.freed(pageToPhys(page), PAGE_SIZE * pagesOf(order), callSite());
-    const zone = this.zones.find(candidate => candidate.contains(page));
-    zone?.release(page, order);
   }
 
   #take(gfp: Gfp, order: number): Page | null {
     if (order > MAX_ORDER) return null;
     for (const zone of [...this.zones].reverse()) {
-      const pfn = this.#permits(gfp, zone) ? zone.allocate(order) : null;
+      const cma = gfp.movable === true ? this.#cmaWithin(gfp, zone) : [];
+      const pfn = this.#takeFrom(gfp, zone, cma, order);
       if (pfn === null) continue;
       this.#allocated.set(pfn, order);
       return pfnToPage(pfn);
@@ -139,12 +168,38 @@ export class PageAllocator {
     return null;
   }
 
+  /** From CMA first where it has more than half of what is free in the zone (__rmqueue). */
+  #takeFrom(gfp: Gfp, zone: Zone, cma: readonly Zone[], order: number): number | null {
+    const inCma = cma.reduce((sum, { freePages }) => sum + freePages, 0);
+    const own = this.#permits(gfp, zone) ? [zone] : [];
+    const sources = inCma > zone.freePages ? [...cma, ...own] : [...own, ...cma];
+    for (const source of sources) {
+      const pfn = source.allocate(order);
+      if (pfn !== null) return pfn;
+    }
+    return null;
+  }
+
   #permits(gfp: Gfp, zone: Zone): boolean {
-    if (zone.managedPages === 0) return false;
-    if (zone.name === 'HighMem') return gfp.highmem === true;
+    return zone.managedPages > 0 && this.#permitsName(gfp, zone.name);
+  }
+
+  #permitsName(gfp: Gfp, name: string): boolean {
+    if (name === 'HighMem') return gfp.highmem === true;
     const { dmaEnd, dma32End } = this.#layout;
-    if (gfp.dma === true && dmaEnd !== null) return zone.name === 'DMA';
-    return gfp.dma32 !== true || dma32End === null || zone.name !== 'Normal';
+    if (gfp.dma === true && dmaEnd !== null) return name === 'DMA';
+    return gfp.dma32 !== true || dma32End === null || name !== 'Normal';
+  }
+
+  #cmaWithin(gfp: Gfp, { name }: Zone): readonly Zone[] {
+    if (!this.#permitsName(gfp, name)) return [];
+    return this.cma.filter(({ start }) => this.#zoneNameOf(start) === name);
+  }
+
+  #zoneNameOf(pfn: number): string {
+    if (pfn >= this.#layout.lowEnd) return 'HighMem';
+    if (pfn < (this.#layout.dmaEnd ?? 0)) return 'DMA';
+    return pfn < (this.#layout.dma32End ?? 0) ? 'DMA32' : 'Normal';
   }
 }
 
