@@ -1,6 +1,7 @@
 import { RandomAdversary } from '../../../arch/arm/adversary/random';
 import { ALL_STEPS } from '../../../arch/arm/mm/dma';
 import { KernelOops } from '../../../drivers/base/kernel/oops';
+import { UnmodelledError } from '../../../drivers/base/types/errors';
 import { Random } from '../../../drivers/base/types/random';
 import { bootMachine } from '../../../machines/boot';
 import type { Machine } from '../../../machines/machine';
@@ -64,12 +65,12 @@ export class BugsByChance {
   }
 }
 
-/** A driver that crashes the kernel is seen as well. */
+/** Seen as well: it crashes the kernel, or its device goes where no model is. */
 const isSeen = (machine: Machine, bug: Bug): boolean => {
   try {
     return benchesFor(machine, bug).reduce((wrong, bench) => wrong + bug.buggy(bench), 0) > 0;
   } catch (error) {
-    if (error instanceof KernelOops) return true;
+    if (error instanceof KernelOops || error instanceof UnmodelledError) return true;
     if (error instanceof AbortCase) return false;
     throw error;
   }
