@@ -16,6 +16,7 @@ export type Layer =
   | 'driver'
   | 'machines'
   | 'suites'
+  | 'api'
   | 'tools'
   | 'tests';
 
@@ -33,6 +34,7 @@ const PLACES: readonly (readonly [place: RegExp, layer: Layer])[] = [
   [/^machines\//, 'machines'],
   [/^tests\/suites\//, 'suites'],
   [/^tests\//, 'tests'],
+  [/^api\//, 'api'],
   [/^tools\//, 'tools'],
 ];
 
@@ -62,6 +64,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 
   machines: [...SHARED, ...HARDWARE, ...SOFTWARE],
   suites: PRODUCT,
+  api: [...PRODUCT, 'suites', 'tools'],
   tools: [...PRODUCT, 'suites'],
   tests: [...PRODUCT, 'suites', 'tools'],
 };

@@ -34,6 +34,6 @@ export const projectFiles = (folder = ''): readonly ProjectFile[] => {
 
 /** Every TypeScript module of the project. */
 export const projectModules = (): readonly ProjectFile[] =>
-  ['arch', 'drivers', 'machines', 'mm', 'tests', 'tools']
+  ['api', 'arch', 'drivers', 'machines', 'mm', 'tests', 'tools']
     .flatMap(folder => projectFiles(folder))
     .filter(({ path }) => path.endsWith('.ts'));
