@@ -88,7 +88,7 @@ test('both timings are a run each, the earliest first', t => {
 });
 
 test('options that are not given change nothing of the machine', t => {
-  const none = { memory: undefined, quirk: undefined, overlay: undefined };
+  const none = { memory: undefined, quirk: undefined, overlay: undefined, load: undefined };
   t.deepEqual(planOptions(none), { memory: null, quirks: [] });
 });
 

@@ -5,6 +5,8 @@ export interface MachineOptions {
   readonly memory: string | undefined;
   readonly quirk: readonly string[] | undefined;
   readonly overlay: readonly string[] | undefined;
+  /** Modules of the user. */
+  readonly load: readonly string[] | undefined;
 }
 
 /** Arguments that say what the machine is. */
@@ -19,6 +21,9 @@ export type ListFormat = (typeof LIST_FORMATS)[number];
 export interface ListArguments {
   readonly format: ListFormat;
 }
+
+/** Arguments of `suites`. */
+export type SuitesArguments = ListArguments & Pick<MachineOptions, 'load'>;
 
 export type DescribeArguments = MachineArguments & ListArguments;
 

@@ -37,8 +37,15 @@ const overlay = {
   describe: 'Apply an overlay (.dtbo or .dts) to the tree; in the order given',
 } as const satisfies Options;
 
+export const load = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: "Add a module's suites, drivers and models of devices (.ts, .js, .cjs, .mjs)",
+} as const satisfies Options;
+
 /** What changes a machine. */
-export const machineOptions = { memory, quirk, overlay };
+export const machineOptions = { memory, quirk, overlay, load };
 
 /** Not drawn by chance: two people who type the same see the same. */
 const DEFAULT_SEED = '1';

@@ -1,13 +1,13 @@
-import type { ListArguments } from './arguments';
-import { withListFormat } from './options';
+import type { SuitesArguments } from './arguments';
+import { load, withListFormat } from './options';
 import type { Command } from './options';
 
 /** `dmabench suites` */
-export const suitesCommand: Command<ListArguments> = assign => ({
+export const suitesCommand: Command<SuitesArguments> = assign => ({
   command: 'suites',
   describe: 'List the suites and their cases',
-  builder: withListFormat,
-  handler: ({ format }) => {
-    assign(async host => (await import('../run/list')).listSuites(format, host));
+  builder: yargs => withListFormat(yargs.options({ load })),
+  handler: args => {
+    assign(async host => (await import('../run/list')).listSuites(args, host));
   },
 });

@@ -6,6 +6,7 @@ import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
 import { planOptions } from '../options';
 import { describeHuman } from '../report/describe-human';
+import { withPlugins } from '../plugin/load';
 import { toJson } from '../report/json';
 import { painter, widthOf } from '../report/text';
 
@@ -13,7 +14,7 @@ import { painter, widthOf } from '../report/text';
 export const describe = (args: DescribeArguments, { out }: Host): ExitStatus => {
   const options = planOptions(args);
   const board = openBoard(args.board, args.overlay ?? []);
-  const plan = planBoard(board, options);
+  const plan = withPlugins(args.load, () => planBoard(board, options));
   out.write(
     args.format === 'json'
       ? toJson(describeMachine(plan, board))

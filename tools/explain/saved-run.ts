@@ -11,7 +11,7 @@ import type { SavedRun } from './saved-shape';
 
 const MAGIC = 'dmabench-saved-run';
 /** Grows when a reader of the old form would not understand the new one. */
-const FORMAT = 1;
+const FORMAT = 2;
 const HEADER = /^dmabench-saved-run ([0-9]{1,9}) ([0-9]{1,9}) ([0-9a-f]{64})$/;
 /** Bytes of the first line, at most. */
 const LONGEST_HEADER = 128;

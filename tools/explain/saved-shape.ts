@@ -16,6 +16,8 @@ export interface SavedMachine {
   readonly memory: string | null;
   readonly quirk: readonly string[];
   readonly overlay: readonly string[];
+  /** Modules of the user. */
+  readonly load: readonly string[];
   /** Places whose calls were left out. */
   readonly drop: readonly string[];
   readonly seed: string;
@@ -128,6 +130,7 @@ const machine = record<SavedMachine>({
   memory: nullable(text),
   quirk: list(text, MOST_OPTIONS),
   overlay: list(text, MOST_OPTIONS),
+  load: list(text, MOST_OPTIONS),
   drop: list(text, MOST_OPTIONS),
   seed: text,
 });

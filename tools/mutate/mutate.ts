@@ -1,11 +1,12 @@
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
-import { SUITES } from '../../tests/suites';
 import { openBoard, planRun } from '../board/open';
 import type { MutateArguments } from '../commands/arguments';
 import { Exit, RunStopped } from '../exit';
 import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
 import { parseSeed, planOptions, timingsOf } from '../options';
+import { withPlugins } from '../plugin/load';
+import type { Loaded } from '../plugin/load';
 import { Progress } from '../progress';
 import { toJson } from '../report/json';
 import { painter, widthOf } from '../report/text';
@@ -16,13 +17,17 @@ import type { MutationReport } from './mutate-human';
 import { MutationRun } from './mutation-run';
 
 /** `dmabench mutate`: which calls of the software a suite needs, on each of several boards. */
-export const mutate = (args: MutateArguments, host: Host): ExitStatus => {
-  const suites = args.suite ?? [];
-  const selects = selectCases(suites, SUITES);
+export const mutate = (args: MutateArguments, host: Host): ExitStatus =>
+  withPlugins(args.load, loaded => mutateWith(args, loaded, host));
+
+const mutateWith = (args: MutateArguments, loaded: Loaded, host: Host): ExitStatus => {
+  const suites = loaded.patterns(args.suite);
+  const selects = selectCases(suites, loaded.suites);
   const boards = args.boards.map(name => {
     const board = openBoard(name, args.overlay ?? []);
     return {
-      ...{ board: board.source, plan: planRun(board, planOptions(args)), suites: SUITES, selects },
+      ...{ board: board.source, plan: planRun(board, planOptions(args)), selects },
+      ...{ suites: loaded.suites, placeOf: loaded.placeOf },
       ...{ adversary: { kind: 'all' } as const, seed: parseSeed(args.seed) },
       ...{ timings: timingsOf('both'), streaming: ALL_STEPS },
     };

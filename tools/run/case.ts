@@ -1,4 +1,5 @@
 import { KernelOops } from '../../drivers/base/kernel/oops';
+import { BenchError, InputError, UnmodelledError } from '../../drivers/base/types/errors';
 import type { Random } from '../../drivers/base/types/random';
 import type { Machine } from '../../machines/machine';
 import { AbortCase, CaseContext, SkipCase } from '../../tests/suites/suite';
@@ -11,8 +12,20 @@ const NOTHING_TO_CHECK = 'nothing to check on this board';
 /** What a case has shown, before its findings are looked at. */
 export type BareResult = Omit<CaseResult, 'findings'>;
 
-/** Runs a case to its end, however it ends; what it left behind fails it. */
-export const runCase = (machine: Machine, suite: Suite, one: Case, random: Random): BareResult => {
+/** The place in a user's module that an error came by; null for an error that is not theirs. */
+export type PlaceOf = (error: unknown) => string | null;
+
+/**
+ * Runs a case to its end, however it ends; what it left behind fails it, and so does what the case
+ * of a user throws.
+ */
+export const runCase = (
+  machine: Machine,
+  suite: Suite,
+  one: Case,
+  random: Random,
+  placeOf: PlaceOf = () => null,
+): BareResult => {
   const { name } = one;
   const unfit = suite.unfit?.(machine) ?? one.unfit?.(machine) ?? null;
   if (unfit !== null) return skipped(name, unfit);
@@ -24,7 +37,7 @@ export const runCase = (machine: Machine, suite: Suite, one: Case, random: Rando
   } catch (thrown) {
     if (thrown instanceof SkipCase) reason = thrown.message;
     else if (thrown instanceof KernelOops) context.fail(thrown.message);
-    else if (!(thrown instanceof AbortCase)) throw thrown;
+    else if (!(thrown instanceof AbortCase)) context.fail(usersMistake(thrown, placeOf));
   }
   checkAfter(context, before);
   const isMoot = reason !== null || context.expectations === 0;
@@ -39,6 +52,14 @@ export const runCase = (machine: Machine, suite: Suite, one: Case, random: Rando
     expectations: context.expectations,
     row: context.row,
   };
+};
+
+/** What a user's code did wrong, in a line; throws on what is not their doing. */
+const usersMistake = (thrown: unknown, placeOf: PlaceOf): string => {
+  const isOurs = [BenchError, InputError, UnmodelledError].some(kind => thrown instanceof kind);
+  const place = isOurs ? null : placeOf(thrown);
+  if (place === null || !(thrown instanceof Error)) throw thrown;
+  return `${place}: ${thrown.name}: ${thrown.message}`;
 };
 
 const skipped = (name: string, reason: string): BareResult => ({

@@ -7,7 +7,7 @@ import type { StreamingSteps } from '../../arch/arm/mm/dma';
 import type { DmaTiming } from '../../drivers/base/hw/dma-port';
 import type { CallGate } from '../../drivers/base/kernel/call-gate';
 import { KernelOops } from '../../drivers/base/kernel/oops';
-import { InputError, invariant } from '../../drivers/base/types/errors';
+import { InputError, UnmodelledError, invariant } from '../../drivers/base/types/errors';
 import type { ByteRange } from '../../drivers/base/types/finding';
 import { Random } from '../../drivers/base/types/random';
 import { bootMachine } from '../../machines/boot';
@@ -16,7 +16,7 @@ import type { Machine } from '../../machines/machine';
 import type { MachinePlan } from '../../machines/plan';
 import type { Suite } from '../../tests/suites/suite';
 import { runCase } from './case';
-import type { BareResult } from './case';
+import type { BareResult, PlaceOf } from './case';
 
 /** The policy of what happens spontaneously, made anew for every machine that is booted. */
 export type AdversaryChoice =
@@ -32,6 +32,8 @@ export interface BenchOptions {
   readonly adversary: AdversaryChoice;
   readonly seed: number;
   readonly streaming: StreamingSteps;
+  /** The place in a user's module that an error came by, null for others; none if undefined. */
+  readonly placeOf?: PlaceOf;
   /** Leaves calls of the software out, but not while the machine boots; none if there is no gate. */
   readonly gate?: RunGate;
 }
@@ -51,11 +53,12 @@ export interface Job {
 export interface Bench {
   readonly machine: Machine;
   readonly random: Random;
+  readonly placeOf: PlaceOf;
 }
 
 /** Boots the machine of a job: whoever does it again gets the same, to the byte. */
 export const bootJob = (
-  { board, plan, adversary, seed, streaming, gate }: BenchOptions,
+  { board, plan, adversary, seed, streaming, gate, placeOf = () => null }: BenchOptions,
   { suite, timing }: Job,
   more: Pick<BootOptions, 'onPower' | 'versions'> & Partial<Pick<BootOptions, 'adversary'>> = {},
 ): Bench => {
@@ -65,9 +68,9 @@ export const bootJob = (
   // A witness is followed to see wrong bytes: what is not the latest is noted.
   const versions = adversary.kind === 'script';
   const options = { adversary: policy, random, timing, streaming, versions, gate: gate ?? null };
-  const machine = bootPlan(board, plan, { ...options, ...more });
+  const machine = bootPlan(board, plan, { ...options, ...more }, placeOf);
   if (gate !== undefined) gate.isSuspended = false;
-  return { machine, random };
+  return { machine, random, placeOf };
 };
 
 const makeAdversary = (choice: AdversaryChoice, random: Random): BootOptions['adversary'] => {
@@ -83,26 +86,42 @@ const makeAdversary = (choice: AdversaryChoice, random: Random): BootOptions['ad
   }
 };
 
-/** As bootMachine(); an InputError, with the name of the board, for a machine that the kernel crashes on while it boots. */
-export const bootPlan = (board: string, plan: MachinePlan, options: BootOptions): Machine => {
+/**
+ * As bootMachine(); an InputError, with the name of the board, for a machine that the kernel crashes
+ * on while it boots, and with the place for what a user's driver or model throws meanwhile.
+ */
+export const bootPlan = (
+  board: string,
+  plan: MachinePlan,
+  options: BootOptions,
+  placeOf: PlaceOf = () => null,
+): Machine => {
   try {
     return bootMachine(plan, options);
   } catch (error) {
-    if (!(error instanceof KernelOops)) throw error;
+    if (!(error instanceof KernelOops)) throw usersError(error, placeOf);
     const expected = 'a machine on which the kernel boots';
     throw new InputError({ place: board, expected, found: error.message });
   }
 };
 
+/** What a driver or a model of a user threw, as what is wrong with it; any other error as it is. */
+const usersError = (error: unknown, placeOf: PlaceOf): unknown => {
+  const place = error instanceof UnmodelledError ? null : placeOf(error);
+  if (place === null || !(error instanceof Error)) return error;
+  const expected = 'a model and a driver that come up';
+  return new InputError({ place, expected, found: `${error.name}: ${error.message}` });
+};
+
 /** Runs the case of this number on the machine of its job. */
 export const runCaseOf = (
-  { machine, random }: Bench,
+  { machine, random, placeOf }: Bench,
   { suite }: Job,
   index: number,
 ): BareResult => {
   const one = suite.cases[index];
   invariant(one !== undefined, `${suite.name}: no case ${index}`);
-  return runCase(machine, suite, one, random.fork(one.name));
+  return runCase(machine, suite, one, random.fork(one.name), placeOf);
 };
 
 /** Events that a machine is given after its last case, for steps of a script that come after it. */

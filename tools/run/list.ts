@@ -1,18 +1,20 @@
-import { SUITES } from '../../tests/suites';
-import type { ListFormat } from '../commands/arguments';
+import type { SuitesArguments } from '../commands/arguments';
 import { Exit } from '../exit';
 import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
+import { withPlugins } from '../plugin/load';
 import { toJson } from '../report/json';
 import { painter, paragraph, plural, widthOf } from '../report/text';
 
 /** `dmabench suites`. */
-export const listSuites = (format: ListFormat, { out }: Host): ExitStatus => {
-  const listed = SUITES.map(({ name, summary, cases }) => ({
-    name,
-    summary,
-    cases: cases.map(one => one.name),
-  }));
+export const listSuites = ({ format, load }: SuitesArguments, { out }: Host): ExitStatus => {
+  const listed = withPlugins(load, ({ suites }) =>
+    suites.map(({ name, summary, cases }) => ({
+      name,
+      summary,
+      cases: cases.map(one => one.name),
+    })),
+  );
   if (format === 'json') {
     out.write(toJson(listed));
     return Exit.Passed;

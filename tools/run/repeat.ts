@@ -17,10 +17,16 @@ export const mutateLine = (args: MutateArguments): string => {
   return [...words, ...suiteWords(args.suite), '--seed', args.seed].map(quoted).join(' ');
 };
 
-const machineWords = ({ overlay = [], quirk = [], memory }: MachineOptions): string[] => [
+const machineWords = ({
+  overlay = [],
+  quirk = [],
+  memory,
+  load = [],
+}: MachineOptions): string[] => [
   ...overlay.flatMap(file => ['--overlay', file]),
   ...quirk.map(name => `--quirk=${name}`),
   ...(memory === undefined ? [] : ['--memory', memory]),
+  ...load.flatMap(file => ['--load', file]),
 ];
 
 const suiteWords = (patterns: readonly string[] = []): string[] =>
@@ -31,11 +37,11 @@ const dropWords = (places: readonly string[] = []): string[] =>
 
 /** A command line that replays a witness: the cases that led there, on one machine, under its script. */
 export const replayLine = (
-  { board, memory, quirk, overlay, drop, seed }: SavedMachine,
+  { board, memory, quirk, overlay, load, drop, seed }: SavedMachine,
   { suite, cases, isWhole, timing }: Replay,
   script: string,
 ): string => {
-  const machine = machineWords({ overlay, quirk, memory: memory ?? undefined });
+  const machine = machineWords({ overlay, quirk, memory: memory ?? undefined, load });
   const patterns = isWhole ? [suite] : cases.map(name => `${suite}.${name}`);
   const words = ['dmabench', 'run', board, ...machine, ...suiteWords(patterns)];
   words.push(

@@ -1,6 +1,5 @@
 import { parseScript } from '../../arch/arm/adversary/script';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
-import { SUITES } from '../../tests/suites';
 import type { BugsByChance } from '../../tests/suites/bugs/by-chance';
 import type { Board } from '../board/open';
 import { openBoard, planRun } from '../board/open';
@@ -10,6 +9,8 @@ import { Exit, RunStopped } from '../exit';
 import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
 import { parseAdversary, parseSeed, planOptions, timingsOf } from '../options';
+import { withPlugins } from '../plugin/load';
+import type { Loaded } from '../plugin/load';
 import { Progress } from '../progress';
 import { toJson } from '../report/json';
 import { runDocument } from '../report/run-json';
@@ -29,10 +30,13 @@ import type { AdversaryChoice } from './job';
 import type { RunOptions } from './runner';
 
 /** `dmabench run`: boots the board, runs the suites, reports. */
-export const run = (args: RunArguments, host: Host): ExitStatus => {
+export const run = (args: RunArguments, host: Host): ExitStatus =>
+  withPlugins(args.load, loaded => runWith(args, loaded, host));
+
+const runWith = (args: RunArguments, loaded: Loaded, host: Host): ExitStatus => {
   const board = openBoard(args.board, args.overlay ?? []);
   const gate = args.drop === undefined ? null : new PlaceGate(args.drop);
-  const options = { ...runOptions(args, board), ...(gate === null ? {} : { gate }) };
+  const options = { ...runOptions(args, board, loaded), ...(gate === null ? {} : { gate }) };
   const repeat = repeatLine(args);
   const suites = new SuiteRun(options);
   const chance = chanceOf(args.suite ?? [], options.selects, options);
@@ -42,7 +46,8 @@ export const run = (args: RunArguments, host: Host): ExitStatus => {
   if (!isInterrupted) gate?.checkCalled();
   const bare = chance === null ? ran : withChance(ran, chance);
   const findings = save === undefined ? bare.findings : withWitnesses(bare.findings, save);
-  const result = { ...bare, findings };
+  const notes = [...bare.notes, ...loaded.notes(options.plan)];
+  const result = { ...bare, findings, notes };
   if (save !== undefined) saveRun(save, args, findings);
   host.out.write(
     render(
@@ -56,11 +61,12 @@ export const run = (args: RunArguments, host: Host): ExitStatus => {
   return hasFailed(allCases(result)) ? Exit.Failed : Exit.Passed;
 };
 
-const runOptions = (args: RunArguments, board: Board): RunOptions => ({
+const runOptions = (args: RunArguments, board: Board, loaded: Loaded): RunOptions => ({
   board: board.source,
   plan: planRun(board, planOptions(args)),
-  suites: SUITES,
-  selects: selectCases(args.suite ?? [], SUITES),
+  suites: loaded.suites,
+  selects: selectCases(loaded.patterns(args.suite), loaded.suites),
+  placeOf: loaded.placeOf,
   adversary: adversaryOf(args.adversary),
   seed: parseSeed(args.seed),
   timings: timingsOf(args['dma-timing']),

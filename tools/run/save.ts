@@ -25,8 +25,8 @@ export const saveRun = (
   args: RunArguments,
   findings: readonly KeptFinding[],
 ): void => {
-  const { board, memory = null, quirk = [], overlay = [], drop = [], seed } = args;
-  const machine = { board, memory, quirk, overlay, drop, seed };
+  const { board, memory = null, quirk = [], overlay = [], load = [], drop = [], seed } = args;
+  const machine = { board, memory, quirk, overlay, load, drop, seed };
   try {
     for (const { finding, script } of findings) {
       if (finding.witness === null || script === null) continue;

@@ -10,7 +10,7 @@ import { inputError } from '../../support/input-error';
 
 const RUN: SavedRun = {
   version: '1.2.3',
-  machine: { board: 'b', memory: null, quirk: ['+q'], overlay: [], drop: [], seed: '1' },
+  machine: { board: 'b', memory: null, quirk: ['+q'], overlay: [], load: [], drop: [], seed: '1' },
   findings: [
     kept({ story: refillStory(), script: ['{"event":1}'], because: 'so' }),
     kept({ finding: finding({ id: 2, buffer: null, missing: null }), story: lostStory() }),
@@ -20,12 +20,12 @@ const RUN: SavedRun = {
 const refused = (bytes: Uint8Array): string => inputError(() => readSavedRun(bytes, 'f'));
 
 /** A file of this content whose header is right. */
-const sealed = (content: unknown, format = 1): Uint8Array => {
+const sealed = (content: unknown, format = 2): Uint8Array => {
   const body = new Packr({ useRecords: false }).pack(content);
   return wrapped(body, format);
 };
 
-const wrapped = (body: Uint8Array, format = 1): Uint8Array => {
+const wrapped = (body: Uint8Array, format = 2): Uint8Array => {
   const sum = createHash('sha256').update(body).digest('hex');
   const header = `dmabench-saved-run ${format} ${body.length} ${sum}\n`;
   return Buffer.concat([Buffer.from(header), body]);
@@ -37,7 +37,7 @@ test('a run is read as it was written', t => {
 });
 
 test('a file of another kind is refused', t => {
-  for (const text of ['', '\n', 'x', 'KTAP version 1\n1..4\n', 'dmabench-saved-run 1\n']) {
+  for (const text of ['', '\n', 'x', 'KTAP version 1\n1..4\n', 'dmabench-saved-run 2\n']) {
     t.is(
       refused(Buffer.from(text)),
       "f: expected a run that 'dmabench run --save' saved, found a file of another kind",
@@ -46,7 +46,7 @@ test('a file of another kind is refused', t => {
 });
 
 test('a file of another version is refused with both versions', t => {
-  t.is(refused(sealed(RUN, 2)), 'f: expected a saved run of version 1, found version 2');
+  t.is(refused(sealed(RUN, 1)), 'f: expected a saved run of version 2, found version 1');
 });
 
 test('a file that was cut off anywhere, or goes on, is refused', t => {

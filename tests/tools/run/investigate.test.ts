@@ -121,7 +121,14 @@ test('a witness that is saved replays on the concrete machine, and the wrong byt
   const file = join(folder, 'run');
   const { findings } = runOf(MIXED);
   const args: RunArguments = {
-    ...{ board: BOARD, memory: undefined, quirk: undefined, overlay: undefined, suite: undefined },
+    ...{
+      board: BOARD,
+      memory: undefined,
+      quirk: undefined,
+      overlay: undefined,
+      load: undefined,
+      suite: undefined,
+    },
     ...{ adversary: 'all', seed: '1', 'dma-timing': 'latest', format: 'human', save: file },
     drop: undefined,
   };
@@ -176,7 +183,9 @@ test('what explain is asked for and is not there is told, with what is', async t
   t.is(await ask(file), `${file}: no findings\n`);
   t.is(await ask(`${file}#99`), `dmabench: ${file}: expected a run with findings, found none\n`);
   const { findings } = runOf(MIXED);
-  const given = { ...{ board: BOARD, memory: undefined, quirk: [], overlay: [], suite: [] } };
+  const given = {
+    ...{ board: BOARD, memory: undefined, quirk: [], overlay: [], load: [], suite: [] },
+  };
   const rest = { adversary: 'all', seed: '1', 'dma-timing': 'latest', format: 'human' } as const;
   const drop = undefined;
   saveRun(file, { ...given, ...rest, drop, save: file }, findings);

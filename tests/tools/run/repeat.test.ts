@@ -8,6 +8,7 @@ const ARGS = {
   memory: undefined,
   quirk: undefined,
   overlay: undefined,
+  load: undefined,
   suite: undefined,
   adversary: 'random',
   seed: '1',
@@ -27,6 +28,7 @@ test('everything that decides the outcome is in the line', t => {
     memory: '1G',
     quirk: ['-mvebu-hwcc', '+keystone-offset'],
     overlay: ['a.dtbo', 'b.dts'],
+    load: ['own.ts'],
     suite: ['cache', 'mmu.*'],
     'dma-timing': 'latest',
     drop: ['mm/a.ts:1', 'mm/b.ts:2'],
@@ -34,7 +36,7 @@ test('everything that decides the outcome is in the line', t => {
   t.is(
     line,
     'dmabench run virt --overlay a.dtbo --overlay b.dts --quirk=-mvebu-hwcc ' +
-      "--quirk=+keystone-offset --memory 1G --suite cache --suite 'mmu.*' " +
+      "--quirk=+keystone-offset --memory 1G --load own.ts --suite cache --suite 'mmu.*' " +
       '--adversary random --seed 1 --dma-timing latest --drop mm/a.ts:1 --drop mm/b.ts:2',
   );
 });
