@@ -1,5 +1,6 @@
 import type { Adversary } from '../arch/arm/adversary/adversary';
 import type { BootMemory } from '../arch/arm/mm/init';
+import type { StepOrder } from '../arch/arm/mm/coherent/steps';
 import type { StreamingSteps } from '../arch/arm/mm/dma';
 import type { KernelImage } from '../arch/arm/mm/cpu-info';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
@@ -19,7 +20,6 @@ import type { OfResource } from '../drivers/of/address';
 import type { DtNode } from '../drivers/of/tree';
 import { deviceKindOf } from './devices';
 import { coherentChoice } from './coherent';
-import type { CoherentOptions } from './coherent';
 import { Hardware } from './hardware';
 import type { InterruptController } from './interrupts';
 import { Kernel } from './kernel';
@@ -43,8 +43,8 @@ export interface BootOptions {
   readonly streaming: StreamingSteps;
   /** Asked before each call of the DMA layer, barriers and maintenance; all are carried out if null. */
   readonly gate?: CallGate | null;
-  /** How memory is shared with devices that do not snoop; the board's own way if absent. */
-  readonly coherent?: CoherentOptions;
+  /** The order in which coherent memory is made uncached; the right one if absent. */
+  readonly coherentOrder?: StepOrder;
   /** Called when the silicon is there and nothing has run on it yet. */
   readonly onPower?: (hardware: Hardware) => void;
 }
@@ -65,7 +65,7 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     streaming: options.streaming,
     clock: () => hardware.events.now,
     gate: options.gate ?? null,
-    coherent: coherentChoice(plan, options.coherent ?? {}),
+    coherent: coherentChoice(plan, options.coherentOrder),
   });
   const observer = observe(hardware, kernel);
   const coherent = coherentCpus(plan);

@@ -5,14 +5,19 @@ import type { StepOrder } from '../arch/arm/mm/coherent/steps';
 import type { CoherentBoard } from '../arch/arm/mm/coherent/strategy';
 import { GIB } from '../drivers/base/types/bits';
 import { InputError } from '../drivers/base/types/errors';
+import type { Arch } from '../drivers/of/linux';
+import type { DeviceTree } from '../drivers/of/tree';
 import type { CoherentName } from '../mm/arch-dma';
-import type { MachinePlan } from './plan';
+import type { CpuPlan } from './plan-cpus';
+import type { MemoryPlan } from './plan-memory';
+import type { MachineFacts } from './quirks';
 
-/** What may be said of coherent memory beside a board's tree. */
-export interface CoherentOptions {
-  /** In place of the tree's choice and of the default. */
-  readonly name?: CoherentName;
-  readonly order?: StepOrder;
+/** What of a machine's plan decides about coherent memory. */
+export interface CoherentPlan {
+  readonly coherent: CoherentName;
+  readonly arch: Arch;
+  readonly memory: MemoryPlan;
+  readonly facts: MachineFacts;
 }
 
 /** Where a tree chooses: a property of /chosen. */
@@ -30,33 +35,39 @@ export const parseCoherent = (text: string, place: string, property?: string): C
 };
 
 /**
- * How a machine makes coherent memory: as it is told to, as its tree says, else as a kernel of its
- * architecture may without harm.
+ * How a machine makes coherent memory that nobody chooses for: as its tree says, else as a kernel of
+ * its architecture may without harm. InputError for a strategy that there is none of.
  *
  * The default is what Linux does, where that is right: legacy-remap on arm64, whose cores do not
  * look up uncached accesses, and up to ARMv6, whose cores fill nothing unasked. ARMv7 cores do both;
- * today's kernel remaps there all the same and relies on luck. The default is what 3.5 to 5.19 did
+ * today's kernel remaps there all the same, and relies on luck. The default is what 3.5 to 5.19 did
  * with CMA: cma-remap, in the tree's pool, or in one of its own as `cma=` sets aside.
- *
- * InputError if the linear map would have more pages than are built.
  */
-export const coherentChoice = (plan: MachinePlan, options: CoherentOptions): CoherentChoice => {
-  const name = options.name ?? chosen(plan) ?? defaultOf(plan);
-  const board = boardOf(plan);
-  if (coherentKind(name).boot(board).inPages === 'all') checkSize(plan, name);
-  return { name, board, order: options.order ?? IN_ORDER };
-};
-
-/** What a board gets that nobody chooses for. */
-export const defaultOf = ({ cpus }: MachinePlan): CoherentName =>
-  cpus[0]?.core.architecture === 'v7' ? 'cma-remap' : 'legacy-remap';
-
-const chosen = ({ tree }: MachinePlan): CoherentName | null => {
+export const coherentNameOf = (tree: DeviceTree, [first]: readonly CpuPlan[]): CoherentName => {
   const text = tree.at('/chosen')?.string(PROPERTY);
-  return text === undefined ? null : parseCoherent(text, '/chosen', PROPERTY);
+  if (text !== undefined) return parseCoherent(text, '/chosen', PROPERTY);
+  return first?.core.architecture === 'v7' ? 'cma-remap' : 'legacy-remap';
 };
 
-const boardOf = ({ memory, facts }: MachinePlan): CoherentBoard => {
+/** What a kernel is told of it. InputError if the linear map would have more pages than are built. */
+export const coherentChoice = (plan: CoherentPlan, order: StepOrder = IN_ORDER): CoherentChoice => {
+  const board = boardOf(plan);
+  if (coherentKind(plan.coherent).boot(board).inPages === 'all') checkSize(plan);
+  return { name: plan.coherent, board, order };
+};
+
+/** Whether a machine has so much RAM that its linear map is not built in pages. */
+export const isTooLargeForPages = ({
+  arch,
+  memory,
+}: Pick<CoherentPlan, 'arch' | 'memory'>): boolean =>
+  // Of arm, lowmem is always less; of arm64, all RAM is in the linear map.
+  arch === 'arm64' && sizeOf(memory) > MOST_IN_PAGES;
+
+const sizeOf = ({ banks }: MemoryPlan): number =>
+  banks.reduce((sum, { size }) => sum + Number(size), 0);
+
+const boardOf = ({ memory, facts }: CoherentPlan): CoherentBoard => {
   const pool = memory.reserved.regions.find(({ cmaDefault }) => cmaDefault);
   return {
     cma: pool === undefined ? null : { base: Number(pool.base), size: Number(pool.size) },
@@ -64,13 +75,11 @@ const boardOf = ({ memory, facts }: MachinePlan): CoherentBoard => {
   };
 };
 
-/** Of arm, lowmem is always less; of arm64, all RAM is in the linear map. */
-const checkSize = ({ arch, memory }: MachinePlan, name: CoherentName): void => {
-  const size = memory.banks.reduce((sum, bank) => sum + Number(bank.size), 0);
-  if (arch !== 'arm64' || size <= MOST_IN_PAGES) return;
+const checkSize = (plan: CoherentPlan): void => {
+  if (!isTooLargeForPages(plan)) return;
   throw new InputError({
-    place: name,
-    expected: `at most ${MOST_IN_PAGES} bytes of RAM, all in pages (see --memory)`,
-    found: `${size}`,
+    place: plan.coherent,
+    expected: `at most ${MOST_IN_PAGES} bytes of RAM, all mapped in pages (see --memory)`,
+    found: `${sizeOf(plan.memory)}`,
   });
 };

@@ -8,6 +8,8 @@ import { is64Bit } from '../arch/arm/profile';
 import { InputError } from '../drivers/base/types/errors';
 import { ofDevices } from '../drivers/of/platform';
 import type { OfDevice } from '../drivers/of/platform';
+import type { CoherentName } from '../mm/arch-dma';
+import { coherentNameOf } from './coherent';
 import { deviceKindOf } from './devices';
 import { irqChipFor } from './models';
 import { planCpus } from './plan-cpus';
@@ -28,6 +30,8 @@ export interface PlanOptions {
   /** Bytes of RAM, in place of what the tree says. */
   readonly memory: number | null;
   readonly quirks: readonly QuirkChoice[];
+  /** How coherent memory is made, in place of the board's own way. */
+  readonly coherent?: CoherentName;
 }
 
 /** A device tree, understood: everything that a machine is booted from. */
@@ -43,6 +47,8 @@ export interface MachinePlan {
   readonly devices: readonly DevicePlan[];
   readonly quirks: readonly QuirkOutcome[];
   readonly facts: MachineFacts;
+  /** How memory is made that devices which do not snoop share with the CPUs. */
+  readonly coherent: CoherentName;
   /** What a reader should know: assumptions, and what of the tree was not taken as written. */
   readonly notes: readonly string[];
 }
@@ -80,6 +86,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
       dmaZoneLimit: arch === 'arm64' ? zoneDmaLimit(tree, phandles, memory.banks) : null,
       outerIoCoherent: false,
     }),
+    coherent: options.coherent ?? coherentNameOf(tree, cpus),
     notes: [...cpuNotes, ...memory.notes, ...deviceNotes(devices, memory.reserved, phandles)],
   };
 };
