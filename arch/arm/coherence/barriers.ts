@@ -11,7 +11,7 @@ const MOST = 2 ** 31 - 1;
 export class Barriers {
   /** Per CPU: the epoch of its next store. Epoch 0 is before all stores, or of all that never wait. */
   readonly epoch: Int32Array;
-  /** Per CPU: a number that only its present epoch has. */
+  /** Per CPU: a number that only its present epoch has, and only since the last outer sync. */
   readonly stamp: Int32Array;
   /** Per CPU: stores of this epoch and earlier ones have drained. */
   readonly drained: Int32Array;
@@ -46,8 +46,7 @@ export class Barriers {
   orderStores(cpu: number): void {
     if (!this.#storesWait) return;
     this.epoch[cpu] = i32(this.epoch, cpu) + 1;
-    this.#lastStamp = following(this.#lastStamp);
-    this.stamp[cpu] = this.#lastStamp;
+    this.#renew(cpu);
   }
 
   /** A `dmb` that orders loads, or a register read that later loads depend on. */
@@ -84,11 +83,20 @@ export class Barriers {
     return deviceWrite > i32(this.#readBarrier, cpu);
   }
 
-  /** The outer buffer is empty: what had left the CPUs before is in memory. */
+  /**
+   * The outer buffer is empty: what had left the CPUs before is in memory. Stores come after it from
+   * now on, so that no line is open to them before it has learnt of it.
+   */
   outerSync(): void {
+    for (let cpu = 0; cpu < this.stamp.length; cpu++) this.#renew(cpu);
     this.outerSyncs = following(this.outerSyncs);
     this.drainedBefore.set(this.drained);
     this.syncedBefore.set(this.synced);
+  }
+
+  #renew(cpu: number): void {
+    this.#lastStamp = following(this.#lastStamp);
+    this.stamp[cpu] = this.#lastStamp;
   }
 }
 
