@@ -6,13 +6,20 @@ import { TestHost } from '../support/host';
 
 /*
  * The README shows commands with what they print. A block of it that begins with `$ npx dmabench …`
- * or `$ npm start` is made by running the command.
+ * or `$ npm start` is made by running the command; a block of TypeScript that begins with the name of a
+ * file shows that file.
  */
 
 const ROOT = join(__dirname, '../..');
 export const README = join(ROOT, 'README.md');
 
 const BLOCK = /^```console\n\$ (.*)\n[^]*?^```$/gm;
+
+const SOURCE = /^```ts\n\/\/ (\S+\.ts)\n[^]*?^```$/gm;
+
+/** The file, under its name. */
+const sourceBlock = (file: string): string =>
+  `\`\`\`ts\n// ${file}\n${readFileSync(join(ROOT, file), 'utf8')}\`\`\``;
 
 /** The arguments of a shown command; undefined for one that is not ours to run. */
 const argumentsOf = (command: string): string[] | undefined => {
@@ -37,7 +44,7 @@ const outputOf = async (argv: readonly string[], folder: string): Promise<string
   return (host.out.text + host.err.text).replaceAll(`${folder}${sep}`, '');
 };
 
-/** The README with every block as its command prints it today. */
+/** The README with every block as its command prints it today, or its file is. */
 export const renderReadme = async (text: string): Promise<string> => {
   const blocks = new Map<string, string>();
   const folder = mkdtempSync(join(tmpdir(), 'readme-'));
@@ -47,5 +54,7 @@ export const renderReadme = async (text: string): Promise<string> => {
     blocks.set(block, `\`\`\`console\n$ ${command}\n${await outputOf(argv, folder)}\`\`\``);
   }
   rmSync(folder, { recursive: true });
-  return text.replaceAll(BLOCK, block => blocks.get(block) ?? block);
+  return text
+    .replaceAll(BLOCK, block => blocks.get(block) ?? block)
+    .replaceAll(SOURCE, (_block, file: string) => sourceBlock(file));
 };
