@@ -48,8 +48,18 @@ export const listReferenceOf = (call: SgCall, piece: SgPiece): Reference => {
 
 /** Before there was a type for them, what dma_alloc_pages gives was a mapping as any other. */
 const typeOf = (kind: DmaKind, version: DebugVersion): EntryType => {
-  if (kind === 'noncoherent') return version === '6.1' ? 'single' : kind;
-  return version === 'newest' && (kind === 'single' || kind === 'resource') ? 'phy' : kind;
+  switch (kind) {
+    case 'linked':
+      return 'phy';
+    case 'single':
+    case 'resource':
+      return version === 'newest' ? 'phy' : kind;
+    case 'noncoherent':
+      return version === '6.1' ? 'single' : kind;
+    case 'scatter-gather':
+    case 'coherent':
+      return kind;
+  }
 };
 
 /** The driver has said that it shares lines on purpose. */

@@ -97,8 +97,12 @@ export class DmaDebug {
       .map(entry => dumpMessage(entry, this.store.lineOf(entry), this.#by));
   }
 
-  /** debug_dma_map_page, debug_dma_map_resource; newest: debug_dma_map_phys for both. */
+  /**
+   * debug_dma_map_page, debug_dma_map_resource; newest: debug_dma_map_phys for both. Linux tells
+   * it nothing of what is linked.
+   */
   mapped(range: DmaRange, site: CallSite): void {
+    if (range.kind === 'linked') return;
     const entry = this.#entryFor(referenceOf(range, this.#by.version), range.address, site);
     if (entry === null) return;
     if (range.kind === 'resource') this.#checkResource(entry);
@@ -153,7 +157,8 @@ export class DmaDebug {
 
   /** debug_dma_unmap_page, debug_dma_unmap_resource; newest: debug_dma_unmap_phys for both. */
   unmapped(call: DmaCall, site: CallSite): void {
-    if (!this.store.isDisabled) this.#unmap(referenceOf(call, this.#by.version), site);
+    if (this.store.isDisabled || call.kind === 'linked') return;
+    this.#unmap(referenceOf(call, this.#by.version), site);
   }
 
   /** debug_dma_sync_single_for_cpu, _for_device: of a `single`, whatever mappings are called. */

@@ -42,7 +42,7 @@ const DIRECTIONS: Readonly<Record<MappingDirection, Direction>> = {
 };
 
 /** What one range of bus addresses can be of. */
-export type StreamingKind = Extract<DmaKind, 'single' | 'resource'>;
+export type StreamingKind = Extract<DmaKind, 'single' | 'linked' | 'resource'>;
 
 /** The name of a bus stands for the driver that a device does not have (dev_driver_string). */
 const BUS = 'platform';

@@ -255,7 +255,7 @@ export class Mappings {
 /** A mapping as findings name it: what the DMA API has allocated was never anything else. */
 export const bufferOf = (mapping: Mapping): FindingBuffer => {
   const { allocation, kind, mappedAt, ended, start, size } = mapping;
-  const isStreaming = kind === 'single' || kind === 'scatter-gather';
+  const isStreaming = kind === 'single' || kind === 'linked' || kind === 'scatter-gather';
   return {
     allocatedAt: isStreaming ? (allocation?.site.at ?? null) : mappedAt.at,
     mappedAt: mappedAt.at,

@@ -120,6 +120,7 @@ const CALLS: Readonly<
   Record<MappingKind, { readonly map: string | null; readonly unmap: string }>
 > = {
   single: { map: 'dmaMapSingle', unmap: 'dmaUnmapSingle' },
+  linked: { map: 'dmaIovaLink', unmap: 'dmaIovaUnlink' },
   'scatter-gather': { map: 'dmaMapSg', unmap: 'dmaUnmapSg' },
   coherent: { map: null, unmap: 'dmaFreeCoherent' },
   noncoherent: { map: null, unmap: 'dmaFreePages' },

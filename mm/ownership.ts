@@ -94,7 +94,8 @@ export class Ownership {
 
   dmaMapped(range: DmaRange, site: CallSite): void {
     if (range.kind === 'resource') return;
-    this.#mapped(range, [range], { kind: 'single', owner: 'device' }, site);
+    const kind = range.kind === 'linked' ? 'linked' : 'single';
+    this.#mapped(range, [range], { kind, owner: 'device' }, site);
   }
 
   callBegins(operation: DmaOperation, call: DmaCall, site: CallSite): void {

@@ -265,3 +265,9 @@ test('mainline compares attributes of resources as those of registers', t => {
   bench.unmap(mapped, { kind: 'single' });
   t.deepEqual(bench.checks(), ['attributes']);
 });
+
+test('nobody tells it what is linked to reserved addresses', t => {
+  const bench = new DebugBench();
+  bench.unmap(bench.map({ kind: 'linked' }, false));
+  t.deepEqual([bench.checks(), bench.debug.store.all.length], [[], 0]);
+});

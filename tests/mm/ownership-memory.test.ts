@@ -118,6 +118,18 @@ test('registers that are mapped for a device are no memory', t => {
   t.deepEqual(bench.cpu('load'), ['cpu-access-to-device-buffer'], 'the buffer is mapped still');
 });
 
+test('memory that is linked to reserved addresses is mapped as any other', t => {
+  const bench = new OwnershipBench();
+  const linked = bench.map({ kind: 'linked' });
+  t.deepEqual(bench.cpu('load'), ['cpu-access-to-device-buffer']);
+  bench.unmap(linked);
+  bench.ownership.deviceTouches('dev', true, START, 4);
+  t.like(bench.findings.all[0], {
+    missing: { call: 'dmaIovaLink' },
+    buffer: { allocatedAt: null },
+  });
+});
+
 test('coherent memory is common to both, at any time, until it is freed', t => {
   const bench = new OwnershipBench();
   const memory = allocate(bench);
@@ -206,12 +218,30 @@ test('what dma_alloc_noncontiguous gives is the same, in pieces', t => {
   t.deepEqual(bench.device(true, SECOND), []);
 });
 
+test('the pages that the device has of a list may be more than it was given of them', t => {
+  const bench = new OwnershipBench();
+  const [one, other] = listOf(LIST).entries;
+  if (one === undefined || other === undefined) throw new Error('no entries');
+  const entries = [
+    { ...one, busLength: 100 },
+    { ...other, busLength: 0 },
+  ];
+  bench.mapList(listOf([], { entries, mapped: 1 }));
+  t.deepEqual(bench.device(true, SECOND + 32, 4), []);
+  t.deepEqual(bench.device(true, SECOND + 36, 4), ['device-access-unmapped']);
+});
+
 test('a device that is taken for coherent has such memory in common with the CPU', t => {
   const bench = new OwnershipBench();
   allocate(bench, { kind: 'noncoherent', coherent: true });
   bench.mapList(listOf([[SECOND, 64]], { isAllocation: true, coherent: true }));
   t.deepEqual([bench.device(true), bench.device(true, SECOND), bench.cpu('load')], [[], [], []]);
   t.is(bench.watch.watched, 0);
+  bench.ownership.deviceTouches('dev', true, START + 4092, 8);
+  t.deepEqual(
+    bench.findings.all.map(({ rule, bytes }) => [rule, bytes.start]),
+    [['device-access-unmapped', START + 4096]],
+  );
 });
 
 const block = (at: number): DmaPoolBlock => ({
@@ -232,6 +262,10 @@ test('of the memory of a pool the device has the blocks that were given out', t 
   ownership.poolAllocated(block(64), site('driver.ts:4'));
   t.deepEqual([bench.device(true), bench.device(false, START + 64)], [[], []]);
   t.deepEqual(bench.device(true, START + 512), ['device-access-unmapped']);
+  ownership.poolFreed({ ...block(32), size: 32 }, site('nowhere'));
+  ownership.poolFreed({ ...block(96), size: 32 }, site('nowhere'));
+  t.deepEqual([bench.device(true), bench.device(false, START + 64)], [[], []]);
+  t.true(ownership.mappings.ownerOf(START).mapping?.isCommon);
   ownership.poolFreed(block(64), site('driver.ts:8'));
   ownership.deviceTouches('dev', false, START + 60, 8);
   t.like(bench.findings.all.splice(0), [
@@ -261,8 +295,9 @@ test('blocks of memory that nobody has told of are nobody', t => {
 test("where a slot stands in for a buffer, the device's accesses to the slot are those to the buffer", t => {
   const bench = new OwnershipBench();
   const mapped = bench.map({}, 'driver.ts:1', SLOT);
-  t.deepEqual(bench.device(true, SLOT), []);
   t.deepEqual(bench.device(true, START), ['device-access-unmapped'], 'nobody gave it the buffer');
+  t.is(bench.ownership.mappings.ownerOf(SLOT).mapping?.isFilled, false);
+  t.deepEqual(bench.device(true, SLOT), []);
   t.deepEqual(bench.device(false, SLOT + 32), ['device-access-against-direction']);
   bench.ownership.deviceTouches('dev', true, SLOT + SIZE - 4, 8);
   t.like(bench.findings.all.splice(0), [
@@ -347,6 +382,8 @@ test('a slot that was taken for a mapping that failed is none of the next', t =>
   const bench = new OwnershipBench();
   bench.ownership.mapBegins(bench.map({ address: START + 65536 }), site('m'));
   bench.ownership.bounced(START, SLOT, SIZE);
+  const slot = { start: SLOT, size: SIZE };
+  t.deepEqual(bench.ownership.maintainedAt(slot), slot);
   bench.ownership.mapFailed();
   bench.map();
   t.deepEqual([bench.device(true), bench.device(true, SLOT)], [[], ['device-access-unmapped']]);

@@ -86,8 +86,12 @@ export interface MemoryWatch {
 /** Directions as the DMA API has them. */
 export type Direction = 'to-device' | 'from-device' | 'bidirectional';
 
-/** How memory came to be mapped; each has its own call to end it. */
-export type DmaKind = 'single' | 'scatter-gather' | 'resource' | 'coherent' | 'noncoherent';
+/**
+ * How memory came to be mapped; each has its own call to end it. `linked`: piece by piece to bus
+ * addresses that were reserved before (dma_iova_link).
+ */
+export type DmaKind =
+  'single' | 'linked' | 'scatter-gather' | 'resource' | 'coherent' | 'noncoherent';
 
 /** Who makes a call of the DMA API. */
 export interface DmaCaller {
