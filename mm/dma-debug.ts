@@ -293,11 +293,13 @@ export class DmaDebug {
     }
   }
 
+  /** Kernels before mainline warn of it in dma_map_resource itself, and without words. */
   #checkResource(entry: DebugEntry): void {
-    if (this.#by.version !== 'newest' || !this.#areas.isRam(entry.address)) return;
+    if (!this.#areas.isRam(entry.address)) return;
     const address = hexPhys(entry.address, this.#by.widths);
     const text = `dma_map_resource called for RAM address ${address}`;
-    this.#error(entry.made, { check: 'RAM as resource', text }, entry.site, entry);
+    if (this.#by.version !== 'newest') this.warned(entry.made, text, entry.site);
+    else this.#error(entry.made, { check: 'RAM as resource', text }, entry.site, entry);
   }
 
   #unmap(ref: Reference, site: CallSite): void {

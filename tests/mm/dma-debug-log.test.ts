@@ -271,3 +271,15 @@ test('nobody tells it what is linked to reserved addresses', t => {
   bench.unmap(bench.map({ kind: 'linked' }, false));
   t.deepEqual([bench.checks(), bench.debug.store.all.length], [[], 0]);
 });
+
+test('that memory is mapped as if it were registers all versions warn of, mainline in dma-debug', t => {
+  const text = 'driver dev: dma_map_resource called for RAM address 0x80001000';
+  for (const version of ['6.1', '6.12', 'newest'] as const) {
+    const bench = new DebugBench({ version });
+    bench.map({ kind: 'resource', address: 0x4000_0000 });
+    bench.map({ kind: 'resource', direction: 'to-device' });
+    const isError = version === 'newest';
+    t.deepEqual(bench.texts(), [isError ? `DMA-API: ${text}` : text], version);
+    t.is(bench.debug.log.errorCount, isError ? 1 : 0);
+  }
+});
