@@ -6,7 +6,9 @@ import { KernelOops } from '../drivers/base/kernel/oops';
 import type { SgEntry } from '../drivers/base/kernel/scatterlist';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { hex, offsetBy } from '../drivers/base/types/address';
+import type { CacheMaintenance } from './arch-dma';
 import { dmaLimit } from './dma-direct';
+import { iovaOps } from './dma-iova-ops';
 import type { Bounce, DmaPath } from './dma-stages';
 import { pageToPhys } from './page-alloc';
 
@@ -37,6 +39,7 @@ export const composeDmaOps = (path: DmaPath): DmaMapOps => {
       one.map(dev, offsetBy(pageToPhys(page), offset), size, direction, attrs),
     unmapPage: one.unmap,
     ...sgOps(path, one),
+    ...iovaOps(path),
     mapResource: (dev, address, size, direction) =>
       translation.mapResource(dev, address, size, direction),
     unmapResource: (dev, address, size) => {
@@ -58,6 +61,10 @@ type OneMapping = ReturnType<typeof mapOne>;
 
 const skipsSync = (attrs: DmaAttrs): boolean => hasDmaAttr(attrs, DmaAttr.SkipCpuSync);
 
+/** What maintains the caches of a slot: nothing has to where it is coherent. */
+const slotCache = ({ cache, bounce }: DmaPath): CacheMaintenance | null =>
+  bounce?.isCoherent === true ? null : cache;
+
 const mapOne = (path: DmaPath) => {
   const { translation, cache, bounce } = path;
 
@@ -66,6 +73,11 @@ const mapOne = (path: DmaPath) => {
     if (physical !== null) return physical;
     throw new KernelOops(`${dev.name}: no memory at bus address ${hex(address)}`);
   };
+  /** The stage whose slot this is; null: it is the driver's own memory. */
+  const slotOf = (dev: Device, physical: PhysAddr): Bounce | null =>
+    bounce?.isSlot(dev, physical) === true ? bounce : null;
+  const cacheOf = (slot: Bounce | null): CacheMaintenance | null =>
+    slot === null ? cache : slotCache(path);
 
   return {
     map: (
@@ -82,8 +94,8 @@ const mapOne = (path: DmaPath) => {
           ? DMA_MAPPING_ERROR
           : mapBounced(path, bounce, dev, physical, size, direction, attrs);
       }
-      if (!isReachable) return DMA_MAPPING_ERROR;
-      if (cache !== null && !skipsSync(attrs)) cache.syncForDevice(physical, size, direction);
+      if (cache !== null && isReachable && !skipsSync(attrs))
+        cache.syncForDevice(physical, size, direction);
       return translation.map(dev, physical, size, direction, attrs);
     },
 
@@ -101,35 +113,32 @@ const mapOne = (path: DmaPath) => {
       }
       const physical = physOf(dev, address);
       translation.unmap(dev, address, size);
-      maintained?.syncForCpu(physical, size, direction);
-      if (bounce?.isSlot(dev, physical) === true) {
-        bounce.unmap(dev, physical, size, direction, attrs);
-      }
+      const slot = slotOf(dev, physical);
+      if (!skipsSync(attrs)) cacheOf(slot)?.syncForCpu(physical, size, direction);
+      slot?.unmap(dev, physical, size, direction, attrs);
     },
 
     syncForCpu: (dev: Device, address: DmaAddr, size: number, direction: DmaDirection): void => {
       if (cache === null && bounce === null) return;
       const physical = physOf(dev, address);
-      cache?.syncForCpu(physical, size, direction);
-      if (bounce?.isSlot(dev, physical) === true) {
-        bounce.syncForCpu(dev, physical, size, direction);
-      }
+      const slot = slotOf(dev, physical);
+      cacheOf(slot)?.syncForCpu(physical, size, direction);
+      slot?.syncForCpu(dev, physical, size, direction);
     },
 
     syncForDevice: (dev: Device, address: DmaAddr, size: number, direction: DmaDirection): void => {
       if (cache === null && bounce === null) return;
       const physical = physOf(dev, address);
-      if (bounce?.isSlot(dev, physical) === true) {
-        bounce.syncForDevice(dev, physical, size, direction);
-      }
-      cache?.syncForDevice(physical, size, direction);
+      const slot = slotOf(dev, physical);
+      slot?.syncForDevice(dev, physical, size, direction);
+      cacheOf(slot)?.syncForDevice(physical, size, direction);
     },
   };
 };
 
 /** The device gets a slot in place of the memory (swiotlb_map). */
 const mapBounced = (
-  { translation, cache }: DmaPath,
+  path: DmaPath,
   bounce: Bounce,
   dev: Device,
   physical: PhysAddr,
@@ -140,8 +149,9 @@ const mapBounced = (
   const slot = bounce.map(dev, physical, size, direction, attrs);
   if (slot === null) return DMA_MAPPING_ERROR;
   dev.services.observer?.bounced(dev.name, physical, slot, size);
+  const { translation } = path;
   const isReachable = translation.reaches(dev, slot, size);
-  if (isReachable && !skipsSync(attrs)) cache?.syncForDevice(slot, size, direction);
+  if (isReachable && !skipsSync(attrs)) slotCache(path)?.syncForDevice(slot, size, direction);
   const address = isReachable
     ? translation.map(dev, slot, size, direction, attrs)
     : DMA_MAPPING_ERROR;

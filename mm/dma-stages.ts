@@ -3,6 +3,7 @@ import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping'
 import type { SgEntry } from '../drivers/base/kernel/scatterlist';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import type { CacheMaintenance } from './arch-dma';
+import type { IovaTranslation } from './dma-iova-ops';
 
 /*
  * The three independent parts of DMA for a device: what address it uses, what becomes of the
@@ -37,6 +38,8 @@ export interface Translation {
   ): number;
   /** Ends what mapSg made. */
   unmapSg?(dev: Device, entries: readonly SgEntry[]): void;
+  /** Absent: the device has no addresses that could be reserved. */
+  readonly iova?: IovaTranslation;
   /** Registers of another device; DMA_MAPPING_ERROR if they have no address for this one. */
   mapResource(dev: Device, address: PhysAddr, size: number, direction: DmaDirection): DmaAddr;
   /** Absent: any number of bytes. */
@@ -54,6 +57,8 @@ export interface Translation {
 /** Data that a device cannot reach where it is goes through memory that it can. */
 export interface Bounce {
   readonly name: 'swiotlb' | 'dmabounce';
+  /** Slots are coherent memory: no cache is maintained for them. Absent: they are cached. */
+  readonly isCoherent?: boolean;
   /** True if this memory is to be bounced. `isReachable`: the device could do without. */
   needs(
     dev: Device,

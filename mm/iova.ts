@@ -102,10 +102,16 @@ export class IovaDomain {
     return this.alloc(frames, limitPfn, true);
   }
 
+  /** True if somebody has what `allocFast` gave for `size` here. */
+  has(pfn: number, size: number): boolean {
+    return size > 0 && this.sizeAt(pfn) === this.#caches.frames(size);
+  }
+
   /** Gives back what `allocFast` gave for `size`; anything else is a kernel bug (free_iova_fast). */
   freeFast(pfn: number, size: number): void {
     const frames = this.#caches.frames(size);
-    if (this.#mustHave(pfn) !== frames) {
+    this.#mustHave(pfn);
+    if (!this.has(pfn, size)) {
       throw new KernelOops(`free of ${size} IOVA frames at ${pfn}, allocated with another size`);
     }
     if (!this.#caches.put(pfn, frames)) this.#release(pfn);

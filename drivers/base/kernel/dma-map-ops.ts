@@ -1,6 +1,7 @@
 import type { CpuAddr, DmaAddr, PhysAddr } from '../types/address';
 import type { DmaAttrs, DmaDirection, Page } from './dma-mapping';
 import type { Gfp } from './gfp';
+import type { IovaOps } from './iova-ops';
 import type { SgEntry, SgTable } from './scatterlist';
 import type { UserVma } from './user-vma';
 
@@ -97,6 +98,9 @@ export interface DmaMapOpsOf<Dev> {
   syncSingleForDevice(dev: Dev, address: DmaAddr, size: number, direction: DmaDirection): void;
   syncSgForCpu?(dev: Dev, entries: readonly SgEntry[], direction: DmaDirection): void;
   syncSgForDevice?(dev: Dev, entries: readonly SgEntry[], direction: DmaDirection): void;
+
+  /** Addresses that are reserved first and led somewhere later; absent: there are none. */
+  readonly iova?: IovaOps<Dev>;
 
   /** False: no sync of this mapping does anything. Absent: some may. */
   needSync?(dev: Dev, address: DmaAddr): boolean;

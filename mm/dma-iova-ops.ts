@@ -1,0 +1,75 @@
+import { DmaAttr, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
+import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping';
+import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
+import { offsetBy } from '../drivers/base/types/address';
+import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
+import type { DmaPath } from './dma-stages';
+import type { PhysRange } from './iommu/map';
+
+/** The translation's part of DMA in two steps. No cache is touched. */
+export interface IovaTranslation {
+  granule(dev: Device): number;
+  alloc(dev: Device, physical: PhysAddr, size: number): DmaAddr | null;
+  free(dev: Device, address: DmaAddr, size: number): void;
+  link(
+    dev: Device,
+    address: DmaAddr,
+    physical: PhysAddr,
+    size: number,
+    direction: DmaDirection,
+    attrs: DmaAttrs,
+  ): number;
+  /** Takes away what the bytes lead to, for certain; answers what that was. */
+  unlink(dev: Device, address: DmaAddr, size: number): readonly PhysRange[];
+}
+
+/** Memory that this attribute spares, and registers, are in no cache that would have to know. */
+const isMaintained = (attrs: DmaAttrs): boolean =>
+  !hasDmaAttr(attrs, DmaAttr.SkipCpuSync) && !hasDmaAttr(attrs, DmaAttr.Mmio);
+
+/**
+ * DMA in two steps, composed as one step is: caches for the device, then the link; the link ends,
+ * then caches for the CPU. Nothing for a device whose addresses are nobody's to give.
+ */
+export const iovaOps = ({ translation, cache }: DmaPath): Pick<DmaMapOps, 'iova'> => {
+  const { iova } = translation;
+  if (iova === undefined) return {};
+  return {
+    iova: {
+      granule: dev => iova.granule(dev),
+      alloc: (dev, physical, size) => iova.alloc(dev, physical, size),
+      free: (dev, address, size) => {
+        iova.free(dev, address, size);
+      },
+      link: (dev, address, physical, size, direction, attrs) => {
+        if (isMaintained(attrs)) cache?.syncForDevice(physical, size, direction);
+        return iova.link(dev, address, physical, size, direction, attrs);
+      },
+      // What is linked is in force at once: no IOMMU here keeps what leads nowhere.
+      sync: () => 0,
+      unlink: (dev, address, size, direction, attrs) => {
+        const ranges = iova.unlink(dev, address, size);
+        if (!isMaintained(attrs)) return;
+        for (const range of ranges) cache?.syncForCpu(range.address, range.size, direction);
+      },
+    },
+  };
+};
+
+/** The memory behind some bytes of a device's, as runs; what leads nowhere is left out. */
+export const runsBehind = (
+  address: DmaAddr,
+  size: number,
+  granule: number,
+  toPhys: (address: DmaAddr) => PhysAddr | null,
+): readonly PhysRange[] => {
+  const runs: PhysRange[] = [];
+  for (let done = 0; done < size;) {
+    const at = offsetBy(address, done);
+    const length = Math.min(size - done, granule - (at % granule));
+    const physical = toPhys(at);
+    if (physical !== null) runs.push({ address: physical, size: length });
+    done += length;
+  }
+  return runs;
+};

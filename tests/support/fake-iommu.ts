@@ -1,0 +1,197 @@
+import type { Device, DeviceDma } from '../../drivers/base/kernel/device';
+import type { DriverServices } from '../../drivers/base/kernel/device';
+import { EEXIST, EINVAL, ENOMEM } from '../../drivers/base/kernel/errno';
+import type { DmaAddr, PhysAddr } from '../../drivers/base/types/address';
+import { physAddr } from '../../drivers/base/types/address';
+import { PAGE_SIZE } from '../../drivers/base/types/bits';
+import type { CacheMaintenance } from '../../mm/arch-dma';
+import { IommuDma, dmaIommu } from '../../mm/dma-iommu';
+import { composeDmaOps } from '../../mm/dma-ops';
+import type { DmaAllocation } from '../../mm/dma-stages';
+import { Iommus } from '../../mm/iommu/core';
+import { IommuProt } from '../../mm/iommu/types';
+import type {
+  DomainType,
+  IommuDevice,
+  IommuDomain,
+  IommuFault,
+  IommuOps,
+} from '../../mm/iommu/types';
+import { dmaDevice } from './dma-device';
+
+/** Where a page leads, and what may be done there. */
+export interface FakeEntry {
+  readonly frame: number;
+  readonly prot: number;
+}
+
+/** A page table as plain as can be: what is mapped, and what a TLB may still hold. */
+export class FakeTable implements IommuOps {
+  readonly pageSizes: number;
+  readonly apertureStart = 0;
+  readonly apertureEnd: number;
+  readonly entries = new Map<number, FakeEntry>();
+  /** Pages that were unmapped and not flushed since. */
+  readonly unflushed = new Set<number>();
+  /** `map 2 pages at 0x1000`, oldest first. */
+  readonly calls: string[] = [];
+  /** So many maps go well before one fails; -1: all. */
+  mapsLeft = -1;
+
+  constructor(pages: number, pageSizes = PAGE_SIZE) {
+    this.pageSizes = pageSizes;
+    this.apertureEnd = pages * PAGE_SIZE - 1;
+  }
+
+  map(iova: DmaAddr, address: PhysAddr, size: number, prot: number): number {
+    if (this.mapsLeft === 0) return -ENOMEM;
+    if (this.mapsLeft > 0) this.mapsLeft--;
+    this.#tell('map', iova, size);
+    if (iova + size - 1 > this.apertureEnd) return -EINVAL;
+    const pages = pagesOf(iova, size);
+    if (pages.some(page => this.entries.has(page))) return -EEXIST;
+    pages.forEach((page, i) => this.entries.set(page, { frame: address / PAGE_SIZE + i, prot }));
+    return 0;
+  }
+
+  unmap(iova: DmaAddr, size: number): number {
+    this.#tell('unmap', iova, size);
+    const mapped = pagesOf(iova, size).filter(page => this.entries.delete(page));
+    for (const page of mapped) this.unflushed.add(page);
+    return mapped.length * PAGE_SIZE;
+  }
+
+  iovaToPhys(iova: DmaAddr): PhysAddr | null {
+    const entry = this.entries.get(Math.floor(iova / PAGE_SIZE));
+    return entry === undefined ? null : physAddr(entry.frame * PAGE_SIZE + (iova % PAGE_SIZE));
+  }
+
+  flush(iova: DmaAddr, size: number): void {
+    this.#tell('flush', iova, size);
+    for (const page of pagesOf(iova, size)) this.unflushed.delete(page);
+  }
+
+  /** Whether the device may read, or write, all of these bytes. */
+  permits(iova: number, size: number, write: boolean): boolean {
+    const bit = write ? IommuProt.Write : IommuProt.Read;
+    return pagesOf(iova, size).every(
+      page => Math.floor((this.entries.get(page)?.prot ?? 0) / bit) % 2 === 1,
+    );
+  }
+
+  #tell(verb: string, iova: number, size: number): void {
+    if (iova % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new Error(`${verb}: not in pages`);
+    this.calls.push(`${verb} ${size / PAGE_SIZE} pages at 0x${iova.toString(16)}`);
+  }
+}
+
+/** The numbers of the pages that some bytes lie in. */
+const pagesOf = (address: number, size: number): number[] => {
+  const first = Math.floor(address / PAGE_SIZE);
+  const last = Math.floor((address + size - 1) / PAGE_SIZE);
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+};
+
+interface FakeDomain extends IommuDomain {
+  readonly ops: FakeTable | null;
+}
+
+/** An IOMMU without hardware: it notes what is attached to what. */
+export class FakeIommu implements IommuDevice {
+  readonly name = 'fake-iommu';
+  readonly attached = new Map<number, IommuDomain>();
+  readonly freed: IommuDomain[] = [];
+  hasMemory = true;
+  readonly #pages: number;
+  readonly #pageSizes: number;
+  #handler: (fault: IommuFault) => void = () => undefined;
+
+  constructor(pages: number, pageSizes = PAGE_SIZE) {
+    this.#pages = pages;
+    this.#pageSizes = pageSizes;
+  }
+
+  domainAlloc(type: DomainType): FakeDomain | null {
+    if (!this.hasMemory) return null;
+    const hasTable = type === 'dma' || type === 'unmanaged';
+    return { type, ops: hasTable ? new FakeTable(this.#pages, this.#pageSizes) : null };
+  }
+
+  domainFree(domain: IommuDomain): void {
+    this.freed.push(domain);
+  }
+
+  groupOf([cell]: readonly number[]): number {
+    return cell !== undefined && cell < 8 ? cell : -EINVAL;
+  }
+
+  attach(group: number, domain: IommuDomain): void {
+    this.attached.set(group, domain);
+  }
+
+  onFault(handler: (fault: IommuFault) => void): void {
+    this.#handler = handler;
+  }
+
+  fault(fault: IommuFault): void {
+    this.#handler(fault);
+  }
+}
+
+/** Entries of its tables, their sizes, and what devices get. */
+interface FakeIommuOptions {
+  readonly pages?: number;
+  readonly pageSizes?: number;
+  readonly defaultType?: 'dma' | 'identity';
+}
+
+/** Devices behind a fake IOMMU, each in a group of its own unless told. */
+export class FakeIommuBench {
+  readonly iommu: FakeIommu;
+  readonly iommus: Iommus;
+  readonly dma: IommuDma;
+  readonly #services: DriverServices;
+
+  constructor(
+    services: DriverServices,
+    { pages = 256, pageSizes = PAGE_SIZE, defaultType = 'dma' }: FakeIommuOptions = {},
+  ) {
+    this.#services = services;
+    this.iommu = new FakeIommu(pages, pageSizes);
+    const memory = { alloc: () => null, free: nothing, load: () => 0, store: nothing };
+    this.iommus = new Iommus({ memory, cpus: { online: 1, number: 0 }, defaultType });
+    this.iommus.register(this.iommu);
+    this.dma = new IommuDma(this.iommus);
+  }
+
+  device(
+    group: number,
+    dma: Partial<DeviceDma> = {},
+    parts: { cache?: CacheMaintenance | null; allocation?: DmaAllocation } = {},
+  ): Device {
+    const { cache = null, allocation = {} } = parts;
+    const path = { translation: dmaIommu(this.dma), cache, bounce: null, allocation };
+    const dev = dmaDevice(this.#services, { ops: composeDmaOps(path), ...dma });
+    const found = this.iommus.groupFor(this.iommu, [group]);
+    if (typeof found === 'number') throw new Error(`group ${group}: ${found}`);
+    this.iommus.addDevice(found, dev);
+    return dev;
+  }
+
+  /** The table of a device's domain. */
+  tableOf(dev: Device): FakeTable {
+    const ops = this.iommus.dmaDomain(dev)?.domain.ops;
+    if (!(ops instanceof FakeTable)) throw new Error('no table');
+    return ops;
+  }
+
+  /** Addresses that nobody has, with those in caches. */
+  freeFrames(dev: Device): number {
+    const iova = this.iommus.dmaDomain(dev)?.iova;
+    if (iova === null || iova === undefined) throw new Error('no addresses');
+    iova.flushCaches();
+    return iova.freeFrames;
+  }
+}
+
+const nothing = (): void => undefined;
