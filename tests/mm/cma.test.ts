@@ -11,7 +11,7 @@ import { cpuAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import { CmaArea } from '../../mm/cma';
 import type { MovableOwner } from '../../mm/movable';
-import { PageAllocator } from '../../mm/page-alloc';
+import { PageAllocator, pfnToPage } from '../../mm/page-alloc';
 import { PhysMemory } from '../../mm/phys-memory';
 
 const END = 256;
@@ -127,7 +127,7 @@ test('an allocation moves who is in the way, and their data goes with them', t =
   const user = new User(bench);
   for (const order of [3, 0, 2, 0, 1]) t.true(isIn(user.take(MOVABLE, order, order * 100) ?? 0));
   const page = bench.area.alloc(40, 0, false);
-  t.is(page, 64);
+  t.is(page, pfnToPage(64));
   t.true(user.moved > 0);
   t.is(bench.pages.movable.moverOf(64 as Page), null);
   t.false([...user.blocks.keys()].some(at => at >= 64 && at < 104));
@@ -143,11 +143,11 @@ test('pages that are pinned, or of nobody who moves, are gone round', t => {
   const { pages, area } = bench;
   const user = new User(bench);
   const pinned = user.take(MOVABLE, 0, 1) ?? (0 as Page);
-  t.is(pinned, 64);
+  t.is(pinned, pfnToPage(64));
   pages.movable.pin(pinned);
-  t.is(area.alloc(8, 3, false), 72);
+  t.is(area.alloc(8, 3, false), pfnToPage(72));
   pages.movable.unpin(pinned);
-  t.is(area.alloc(8, 3, false), 64);
+  t.is(area.alloc(8, 3, false), pfnToPage(64));
   t.not(pages.allocPages(MOVABLE, 0), null);
   t.is(area.alloc(48, 0, false), null);
   t.is(area.used, 16);
@@ -163,7 +163,7 @@ test('an owner that is busy is asked again, but not for ever', t => {
   const user = new User(bench);
   user.take(MOVABLE, 0, 1);
   user.refusals = 4;
-  t.is(bench.area.alloc(1, 0, false), 64);
+  t.is(bench.area.alloc(1, 0, false), pfnToPage(64));
   t.is(user.moved, 1);
   user.take(MOVABLE, 0, 2);
   user.refusals = 5;
@@ -249,7 +249,7 @@ test('only what was allocated can be released, and only here', t => {
   t.throws(() => area.release(page, 5), oops);
   t.true(area.release(page, 4));
   t.throws(() => area.release(page, 4), oops);
-  t.is(area.alloc(64, 0, false), 64);
+  t.is(area.alloc(64, 0, false), pfnToPage(64));
   t.throws(() => area.release(120 as Page, 9), oops);
   const block = pages.allocPages({ ...GFP_HIGHUSER, movable: true }, 0) ?? (0 as Page);
   t.throws(() => {
