@@ -214,8 +214,7 @@ export class Front implements Stateful {
       if (entry === null) {
         return this.#record(this.#parts.mmu.faultKind, va, right, this.#parts.mmu.faultLevel);
       }
-      this.#fill(slot, va, entry);
-      if (isToldAlways) micro.tag[slot] = slowTag(i32(micro.tag, slot));
+      this.#fill(slot, va, entry, isToldAlways);
     } else if ((i32(micro.tag, slot) & IS_TOLD) !== 0) {
       this.#parts.onUse?.(va, right);
     }
@@ -233,7 +232,7 @@ export class Front implements Stateful {
     const entry = this.#parts.mmu.peek(va);
     if (entry === null) return -1;
     const slot = this.micro.slotOf(va);
-    this.#fill(slot, va, entry);
+    this.#fill(slot, va, entry, false);
     return slot;
   }
 
@@ -279,7 +278,7 @@ export class Front implements Stateful {
     return true;
   }
 
-  #fill(slot: number, va: number, entry: TlbEntry): void {
+  #fill(slot: number, va: number, entry: TlbEntry, isTold: boolean): void {
     const { micro } = this;
     const { ram, mmu, cache } = this.#parts;
     const page = alignDown(va, PAGE_SIZE);
@@ -299,7 +298,9 @@ export class Front implements Stateful {
     micro.pa[slot] = pa;
     micro.attributes[slot] = attributes;
     micro.home[slot] = frame * PAGE_WORDS;
-    const flags = this.#flagsOf(attributes, frame >= 0, cached && normal);
+    const fast = this.#flagsOf(attributes, frame >= 0, cached && normal);
+    // A page each access to which is told: none of them may be fast.
+    const flags = isTold ? (fast & ~(FAST_READ | FAST_WRITE)) | IS_TOLD : fast;
     micro.tag[slot] = flags;
     // Maintenance finds a line through any mapping of it, so these do not depend on cacheability.
     if (frame >= 0 && cache !== null) {
@@ -401,9 +402,6 @@ export class Front implements Stateful {
     throw new UnmodelledError('64-bit access to a device', `at ${hex(va)}`);
   }
 }
-
-/** A page each access to which is told: none of them may be fast. */
-const slowTag = (tag: number): number => (tag & ~(FAST_READ | FAST_WRITE)) | IS_TOLD;
 
 /** The abort handler says "again" for ever: a core would never get past this instruction. */
 const endless = (va: number): UnmodelledError =>

@@ -2,12 +2,15 @@ import { f64, i32 } from '../../../drivers/base/types/arrays';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { NEVER } from '../../../drivers/base/hw/pulse';
 import type { Ram } from '../../../drivers/base/hw/ram';
-import type { LineStates } from '../coherence/line-states';
+import type { LineStore } from '../coherence/line-store';
 import { Cpu } from '../cpu';
 import type { CpuParts } from '../cpu';
-import { FAST_READ, FAST_WRITE, FLAGS, HASH_FACTOR, HASH_SHIFT } from '../micro-tlb';
+import { HASH_FACTOR, HASH_SHIFT } from '../micro-tlb';
+import { FAST_SHIFT, LINE, LOADS, POOL, STORES } from './fast-pages';
 import type { CheckedMemory } from './memory';
 import type { Checker } from './checker';
+
+const OFFSET = PAGE_SIZE - 1;
 
 export interface CheckedCpuParts extends CpuParts {
   readonly memory: CheckedMemory;
@@ -23,17 +26,22 @@ export interface CheckedCpuParts extends CpuParts {
  */
 export class CheckedCpu extends Cpu {
   declare readonly memory: CheckedMemory;
-  readonly #lines: LineStates;
+  readonly #lines: LineStore;
+  readonly #pages: Int32Array;
+  readonly #stamps: Int32Array;
   readonly #ram: Ram;
+  /** log2 of the bytes of a line, and what is inside one. */
   readonly #lineShift: number;
   readonly #lineMask: number;
 
   constructor(parts: CheckedCpuParts) {
     super(parts);
     const { checker, ram } = parts;
-    this.#lines = checker.lines;
+    this.#lines = checker.lines.lineStore;
+    this.#pages = parts.memory.pages;
+    this.#stamps = checker.lines.barriers.stamp;
     this.#ram = ram;
-    this.#lineShift = checker.lineShift;
+    this.#lineShift = checker.lineShift + 2;
     this.#lineMask = checker.lineBytes - 1;
   }
 
@@ -111,36 +119,29 @@ export class CheckedCpu extends Cpu {
   /** One event. Where in RAM's pool the word of an address is; -1 for the slow path. */
   #readable(address: number): number {
     if (--this.pulse.countdown < 0) this.whim();
-    const { micro } = this;
-    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
-    const offset = address & (PAGE_SIZE - 1);
-    if (f64(micro.va, slot) !== address - offset) return -1;
-    const tag = i32(micro.tag, slot);
-    if ((tag & FAST_READ) === 0) return -1;
-    const inPage = offset >>> 2;
-    const line = (i32(micro.home, slot) + inPage) >>> this.#lineShift;
-    if (!this.#lines.loadsCalmly(line, i32(micro.index, slot))) return -1;
-    return (tag & ~FLAGS) + inPage;
+    const page = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
+    const offset = address & OFFSET;
+    if (f64(this.micro.va, page) !== address - offset) return -1;
+    const pages = this.#pages;
+    const at = page << FAST_SHIFT;
+    const line = i32(pages, at + LINE) + (offset >>> this.#lineShift);
+    if (!this.#lines.loadsCalmly(line, i32(pages, at + LOADS))) return -1;
+    return i32(pages, at + POOL) + (offset >>> 2);
   }
 
   /** As #readable, for a store of bytes that are a mask from the address on. */
   #writable(address: number, bytes: number): number {
     if (--this.pulse.countdown < 0) this.whim();
-    const { micro } = this;
-    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
-    const offset = address & (PAGE_SIZE - 1);
-    if (f64(micro.va, slot) !== address - offset) return -1;
-    const tag = i32(micro.tag, slot);
-    if ((tag & FAST_WRITE) === 0) return -1;
-    const inPage = offset >>> 2;
-    const line = (i32(micro.home, slot) + inPage) >>> this.#lineShift;
+    const page = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
+    const offset = address & OFFSET;
+    if (f64(this.micro.va, page) !== address - offset) return -1;
+    const pages = this.#pages;
+    const at = page << FAST_SHIFT;
+    const line = i32(pages, at + LINE) + (offset >>> this.#lineShift);
+    const stamp = i32(this.#stamps, this.number);
     const inLine = offset & this.#lineMask;
-    const mask = bytes << (inLine & 31);
-    const isLow = inLine < 32;
-    const low = isLow ? mask : 0;
-    const high = isLow ? 0 : mask;
-    const isCalm = this.#lines.storesCalmly(line, low, high, i32(micro.index, slot), this.number);
-    return isCalm ? (tag & ~FLAGS) + inPage : -1;
+    const isCalm = this.#lines.storesCalmly(line, i32(pages, at + STORES), stamp, inLine, bytes);
+    return isCalm ? i32(pages, at + POOL) + (offset >>> 2) : -1;
   }
 
   #merge(at: number, value: number, mask: number, shift: number): void {

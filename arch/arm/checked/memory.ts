@@ -4,18 +4,19 @@ import { UnmodelledError } from '../../../drivers/base/types/errors';
 import type { CacheOp } from '../../../drivers/base/types/isa';
 import type { BarrierKind, TlbOp } from '../../../drivers/base/types/isa';
 import type { AccessKind } from '../../../drivers/base/types/observer';
-import { PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
+import { PAGE_WORDS, PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
 import { BarrierCode, TraceKind, ofCpu } from '../../../drivers/base/hw/trace';
 import type { Trace } from '../../../drivers/base/hw/trace';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import type { LineStates } from '../coherence/line-states';
 import { MAY_STALE, STUCK, WATCHED } from '../coherence/verdicts';
 import type { MemoryModel } from '../memory-model';
-import { FAST_READ, FAST_WRITE, IS_CACHED, IS_RAM } from '../micro-tlb';
+import { IS_CACHED, IS_RAM, IS_TOLD } from '../micro-tlb';
 import { READ, WRITE, isNormal } from '../mmu/attributes';
 import type { Cacheability } from '../mmu/attributes';
 import type { Accesses } from './accesses';
 import { byteCount, firstByte, highMask, lowMask } from './byte-masks';
+import { FAST_SHIFT, LINE, LOADS, POOL, STORES } from './fast-pages';
 import { CheckedMaintenance } from './maintenance';
 import type { MaintenanceParts } from './maintenance';
 import type { Polls } from './polls';
@@ -37,12 +38,15 @@ export class CheckedMemory implements MemoryModel, Stateful {
   high = 0;
   /** The next load is a poll. */
   isPoll = false;
+  /** What the fast path needs of the pages in the micro-TLB: see fast-pages.ts. */
+  readonly pages: Int32Array;
   readonly #parts: CheckedParts;
   readonly #lines: LineStates;
   readonly #maintenance: CheckedMaintenance;
 
   constructor(parts: CheckedParts) {
     this.#parts = parts;
+    this.pages = new Int32Array(parts.micro.va.length << FAST_SHIFT);
     this.#lines = parts.checker.lines;
     this.#maintenance = new CheckedMaintenance(parts);
   }
@@ -55,12 +59,18 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const cached = accesses.isCached(attributes);
     const alias = cached ? aliases.of(frame, va / PAGE_SIZE) : 0;
     if (cached) this.#maintenance.noteCached(frame);
-    micro.index[slot] = accesses.ofPage(attributes, alias);
+    const access = accesses.ofPage(attributes, alias);
+    micro.index[slot] = access;
+    micro.tag[slot] = i32(micro.tag, slot) | IS_RAM | (cached ? IS_CACHED : 0);
     // While the outer cache is off, each access takes the slow path, which knows of that.
-    const isFast = !checker.isOuterOff;
-    const read = isFast && (attributes & READ) !== 0 ? FAST_READ : 0;
-    const write = isFast && isNormal(attributes) && (attributes & WRITE) !== 0 ? FAST_WRITE : 0;
-    micro.tag[slot] = i32(ram.frameBase, frame) | IS_RAM | (cached ? IS_CACHED : 0) | read | write;
+    const isFast = !checker.isOuterOff && (i32(micro.tag, slot) & IS_TOLD) === 0;
+    const isRead = isFast && (attributes & READ) !== 0;
+    const isWritten = isFast && isNormal(attributes) && (attributes & WRITE) !== 0;
+    const at = slot << FAST_SHIFT;
+    this.pages[at + POOL] = i32(ram.frameBase, frame);
+    this.pages[at + LINE] = checker.lineOf(frame * PAGE_WORDS);
+    this.pages[at + LOADS] = isRead ? 1 << access : 0;
+    this.pages[at + STORES] = isWritten ? 1 << access : 0;
   }
 
   loadWord(slot: number, word: number, mask: number): number {

@@ -1,4 +1,4 @@
-import { i32, u8 } from '../../../drivers/base/types/arrays';
+import { i32, u16, u8 } from '../../../drivers/base/types/arrays';
 import type { EventNumbers } from './event-numbers';
 import type { PairTable } from './pair-table';
 import { HAS_OTHERS, HAS_PENDING, HAS_STORE } from './sets';
@@ -8,11 +8,9 @@ import type { StateSets } from './sets';
 export const ANYONE_LOADS = 1;
 /** The same if the line is the CPU's own. */
 export const OWNER_LOADS = 2;
-/** A store by the CPU whose line it is adds its bytes to class 1 and changes nothing else. */
-export const OWNER_STORES = 4;
 /** As OWNER_LOADS, but the load may be early. */
-export const EARLY_LOADS = 8;
-const IS_KNOWN = 16;
+export const EARLY_LOADS = 4;
+const IS_KNOWN = 8;
 
 const WAITS = HAS_STORE | HAS_OTHERS;
 
@@ -39,7 +37,7 @@ export class CalmPairs {
     if (pair < 0) return;
     const { calm } = this.#pairs;
     const { targets, earlyLoads } = this.#sets.profile;
-    const index = (pair + 1) * targets.length + access;
+    const index = pair * targets.length + access;
     if ((u8(calm, index) & IS_KNOWN) !== 0) return;
     const isUncached = targets[access]?.kind.inner === 0;
     const has = this.#properties(pair);
@@ -51,7 +49,10 @@ export class CalmPairs {
     const isAnyones = this.#cpus === 1 || (has & WAITS) === 0;
     const anyone = kept === OWNER_LOADS && isAnyones ? ANYONE_LOADS : 0;
     const stores = isFree && this.#storeIsCalm(pair, access);
-    calm[index] = IS_KNOWN | (loads ? kept | anyone : 0) | (stores ? OWNER_STORES : 0);
+    calm[index] = IS_KNOWN | (loads ? kept | anyone : 0);
+    const bit = 1 << access;
+    if (loads && anyone !== 0) this.#pairs.loads[pair] = u16(this.#pairs.loads, pair) | bit;
+    if (stores) this.#pairs.stores[pair] = u16(this.#pairs.stores, pair) | bit;
   }
 
   #loadIsCalm(pair: number, access: number): boolean {
@@ -64,7 +65,7 @@ export class CalmPairs {
     );
   }
 
-  /** What is stored to joins class 1. */
+  /** By the CPU whose line it is: what is stored to joins class 1, and nothing else changes. */
   #storeIsCalm(pair: number, access: number): boolean {
     const own = i32(this.#numbers.store, access);
     const others = i32(this.#numbers.storeOther, access);

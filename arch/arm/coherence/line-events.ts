@@ -2,7 +2,17 @@ import { i32 } from '../../../drivers/base/types/arrays';
 import { Barriers } from './barriers';
 import { EventNumbers, NO_EVENT } from './event-numbers';
 import { LineGroups } from './line-groups';
-import { LineStore } from './line-store';
+import {
+  DEVICE_HIGH,
+  DEVICE_LOW,
+  ISSUED,
+  LINE_EPOCH,
+  LineStore,
+  MAINTAINER,
+  OUTER_SEEN,
+  OWNER,
+} from './line-store';
+import { APART, SPLITS, STEP_SHIFT, SYNCED } from './pair-steps';
 import { HAS_BUFFERED, HAS_OTHERS, HAS_PENDING, HAS_STORE, MOVE_SHIFT, MOVE_VERDICT } from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
@@ -24,12 +34,6 @@ export interface LineRecorder {
   applied(line: number, low: number, high: number, own: number, others: number): void;
 }
 
-const grown = (array: Int32Array, length: number): Int32Array<ArrayBuffer> => {
-  const larger = new Int32Array(length);
-  larger.set(array);
-  return larger;
-};
-
 /**
  * Applies events to lines, one line at a time between `open` and `close`; what barriers and
  * observations have proved since a line was last used happens when it is opened. Nothing here
@@ -44,12 +48,6 @@ export class LineEvents {
 
   readonly #groups: LineGroups;
   #line = 0;
-  /** Epoch of the youngest store of the line by its owner. */
-  #lineEpoch = new Int32Array(1024);
-  /** The CPU whose maintenance of the line is under way, or SEVERAL; and when it was issued. */
-  #maintainer = new Int32Array(1024);
-  #issued = new Int32Array(1024);
-  #outerSeen = new Int32Array(1024);
 
   constructor(sets: StateSets, lineBytes: number, cpus: number, initial: number) {
     this.sets = sets;
@@ -59,19 +57,8 @@ export class LineEvents {
     this.#groups = new LineGroups(sets);
   }
 
-  /** Makes room for a line. */
-  reach(line: number): void {
-    this.store.reach(line);
-    const length = this.store.size;
-    if (this.#issued.length >= length) return;
-    this.#lineEpoch = grown(this.#lineEpoch, length);
-    this.#maintainer = grown(this.#maintainer, length);
-    this.#issued = grown(this.#issued, length);
-    this.#outerSeen = grown(this.#outerSeen, length);
-  }
-
   open(line: number): void {
-    this.reach(line);
+    this.store.reach(line);
     this.#line = line;
     this.store.read(line, this.#groups);
     this.#settle();
@@ -80,6 +67,31 @@ export class LineEvents {
   close(): void {
     this.#groups.join();
     this.store.write(this.#line, this.#groups, this.barriers);
+  }
+
+  /** Bytes join class 1 of a line with this pair, by a store; false if it is not open to the CPU's. */
+  join(line: number, pair: number, low: number, high: number, cpu: number): boolean {
+    const { store } = this;
+    if (!store.isOpen(line, i32(this.barriers.stamp, cpu))) return false;
+    store.join(line, pair, low, high);
+    return true;
+  }
+
+  /** A store to a line that a step of its pair may be the whole of; false if it is not. */
+  step(line: number, step: number, low: number, high: number, cpu: number): boolean {
+    const { store } = this;
+    const { outerSyncs, epoch, stamp } = this.barriers;
+    if ((step & SYNCED) !== 0 && store.get(line, OUTER_SEEN) !== outerSyncs) return false;
+    const pair = step >> STEP_SHIFT;
+    if ((step & SPLITS) === 0) {
+      const isApart = (step & APART) === 0 || !store.isStored(line, low, high);
+      return isApart && this.join(line, pair, low, high, cpu);
+    }
+    this.#line = line;
+    this.stored(cpu, i32(epoch, cpu));
+    store.set(line, OUTER_SEEN, outerSyncs);
+    store.split(line, pair, low, high, i32(epoch, cpu), i32(stamp, cpu));
+    return true;
   }
 
   /** Applies an event to the bytes of a mask, another to the rest; `epoch` if it is a store. */
@@ -121,7 +133,7 @@ export class LineEvents {
 
   /** A CPU comes to the open line: if nothing waits there, it is the CPU's. True if it is. */
   takeOver(cpu: number): boolean {
-    if (i32(this.store.owner, this.#line) === cpu) return true;
+    if (this.store.get(this.#line, OWNER) === cpu) return true;
     if (this.waits) return false;
     this.#own(cpu, 0);
     return true;
@@ -140,13 +152,12 @@ export class LineEvents {
   /** Stores of an epoch went to the open line. */
   stored(cpu: number, epoch: number): void {
     this.#own(cpu, epoch);
-    this.store.deviceLow[this.#line] = 0;
-    this.store.deviceHigh[this.#line] = 0;
+    this.written(0, 0);
   }
 
   /** A cacheable access to the open line waits for this CPU's own maintenance of it. */
   follow(cpu: number, event: number): void {
-    if (event < 0 || i32(this.#maintainer, this.#line) !== cpu) return;
+    if (event < 0 || this.store.get(this.#line, MAINTAINER) !== cpu) return;
     if ((this.#properties() & HAS_PENDING) !== 0) this.advance(event);
   }
 
@@ -155,32 +166,33 @@ export class LineEvents {
    * its older epochs. Nothing orders it with what another CPU has under way there.
    */
   maintain(cpu: number, own: number, foreign: number): number {
+    const { store } = this;
     const line = this.#line;
     const hasPending = (this.#properties() & HAS_PENDING) !== 0;
-    const isOwner = i32(this.store.owner, line) === cpu;
-    const isMaintainer = !hasPending || i32(this.#maintainer, line) === cpu;
+    const isOwner = store.get(line, OWNER) === cpu;
+    const isMaintainer = !hasPending || store.get(line, MAINTAINER) === cpu;
     const isForeign = (this.waits && !isOwner) || !isMaintainer;
     if (this.waits && isOwner) {
-      this.barriers.observe(cpu, i32(this.#lineEpoch, line));
+      this.barriers.observe(cpu, store.get(line, LINE_EPOCH));
       if (isForeign) this.advance(this.numbers.storesDrained);
     }
-    this.#maintainer[line] = isMaintainer ? cpu : SEVERAL;
-    this.#issued[line] = this.barriers.syncs;
+    store.set(line, MAINTAINER, isMaintainer ? cpu : SEVERAL);
+    store.set(line, ISSUED, this.barriers.syncs);
     return this.change(ALL, ALL, isForeign ? foreign : own, NO_EVENT);
   }
 
   /** A device wrote bytes of the open line. */
   written(low: number, high: number): void {
-    this.store.deviceLow[this.#line] = low;
-    this.store.deviceHigh[this.#line] = high;
+    this.store.set(this.#line, DEVICE_LOW, low);
+    this.store.set(this.#line, DEVICE_HIGH, high);
   }
 
   /** Someone saw stores that may still have waited: what came epochs before them has drained. */
   observe(line: number, low: number, high: number): void {
-    this.reach(line);
+    this.store.reach(line);
     const groups = this.#groups;
     this.store.read(line, groups);
-    const owner = i32(this.store.owner, line);
+    const owner = this.store.get(line, OWNER);
     for (let n = 0; n < groups.count; n++) {
       if (groups.isIn(n, low, high)) this.barriers.observe(owner, i32(groups.epoch, n));
     }
@@ -209,10 +221,8 @@ export class LineEvents {
   /** Brings about what barriers and observations since the last use of the line have proved. */
   #settle(): void {
     const { barriers } = this;
-    const line = this.#line;
-    const isSynced = i32(this.#outerSeen, line) !== barriers.outerSyncs;
-    if (isSynced) {
-      this.#outerSeen[line] = barriers.outerSyncs;
+    if (this.store.get(this.#line, OUTER_SEEN) !== barriers.outerSyncs) {
+      this.store.set(this.#line, OUTER_SEEN, barriers.outerSyncs);
       if ((this.#properties() & HAS_BUFFERED) !== 0) {
         // In the order of the barriers: what had drained before is in memory now.
         this.#settleCpus(barriers.drainedBefore, barriers.syncedBefore);
@@ -223,20 +233,21 @@ export class LineEvents {
   }
 
   #settleCpus(drainedOf: Int32Array, syncedOf: Int32Array): void {
+    const { store } = this;
     const line = this.#line;
     const properties = this.#properties();
     if ((properties & HAS_PENDING) !== 0 && this.#isSynced(syncedOf)) {
       this.advance(this.numbers.maintained);
     }
     if ((properties & WAITS) === 0) return;
-    const drained = i32(drainedOf, i32(this.store.owner, line));
-    if (i32(this.#lineEpoch, line) <= drained) this.advance(this.numbers.storesDrained);
+    const drained = i32(drainedOf, store.get(line, OWNER));
+    if (store.get(line, LINE_EPOCH) <= drained) this.advance(this.numbers.storesDrained);
     else this.#drainUpTo(drained);
   }
 
   #isSynced(syncedOf: Int32Array): boolean {
-    const maintainer = i32(this.#maintainer, this.#line);
-    const issued = i32(this.#issued, this.#line);
+    const maintainer = this.store.get(this.#line, MAINTAINER);
+    const issued = this.store.get(this.#line, ISSUED);
     if (maintainer !== SEVERAL) return i32(syncedOf, maintainer) > issued;
     return syncedOf.every(synced => synced > issued);
   }
@@ -261,8 +272,8 @@ export class LineEvents {
   }
 
   #own(cpu: number, epoch: number): void {
-    this.store.owner[this.#line] = cpu;
-    this.#lineEpoch[this.#line] = epoch;
+    this.store.set(this.#line, OWNER, cpu);
+    this.store.set(this.#line, LINE_EPOCH, epoch);
   }
 
   #properties(): number {

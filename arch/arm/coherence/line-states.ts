@@ -1,14 +1,15 @@
 import { i32, u16, u8 } from '../../../drivers/base/types/arrays';
 import { UnmodelledError } from '../../../drivers/base/types/errors';
 import type { Barriers } from './barriers';
-import { ANYONE_LOADS, CalmPairs, EARLY_LOADS, OWNER_LOADS, OWNER_STORES } from './calm-pairs';
+import { ANYONE_LOADS, CalmPairs, EARLY_LOADS, OWNER_LOADS } from './calm-pairs';
 import { MAPPING } from './event-list';
 import { NO_EVENT } from './event-numbers';
 import type { EventNumbers } from './event-numbers';
 import { LineEvents } from './line-events';
 import type { LineRecorder } from './line-events';
-import { GATE, HIGH, HOT_SHIFT, LOW } from './line-store';
+import { DEVICE_HIGH, DEVICE_LOW, DEVICE_WRITE, OWNER } from './line-store';
 import type { LineStore } from './line-store';
+import { NO_STEP, PairSteps } from './pair-steps';
 import type { StateSets } from './sets';
 import { CLEAN } from './state';
 import { EARLY, UNWRITTEN, WATCHED } from './verdicts';
@@ -22,16 +23,16 @@ import { EARLY, UNWRITTEN, WATCHED } from './verdicts';
 export class LineStates {
   readonly sets: StateSets;
   readonly barriers: Barriers;
+  /** For the fast path: see loadsCalmly and storesCalmly. */
+  readonly lineStore: LineStore;
   readonly #lines: LineEvents;
-  readonly #store: LineStore;
   readonly #numbers: EventNumbers;
   readonly #calm: CalmPairs;
+  readonly #steps: PairSteps;
   readonly #accesses: number;
   /** Per access: a load may be performed before its time; an alias whose maintenance it follows. */
   readonly #isEarly: readonly boolean[];
   readonly #follows: Int32Array;
-  /** Line to the number of the last device write of it. */
-  #deviceWrite = new Int32Array(1024);
 
   /** `live`: what translations reach before anything is mapped (INNER_LIVE, OUTER_LIVE). */
   constructor(sets: StateSets, lineBytes: number, cpus: number, live = 0) {
@@ -39,10 +40,11 @@ export class LineStates {
     const initial = sets.next(sets.initial, sets.eventOf(MAPPING, 0, 0, live));
     this.sets = sets;
     this.#lines = new LineEvents(sets, lineBytes, cpus, initial);
-    this.#store = this.#lines.store;
+    this.lineStore = this.#lines.store;
     this.#numbers = this.#lines.numbers;
     this.barriers = this.#lines.barriers;
-    this.#calm = new CalmPairs(sets, this.#store.known, this.#numbers, cpus);
+    this.#calm = new CalmPairs(sets, this.lineStore.known, this.#numbers, cpus);
+    this.#steps = new PairSteps(sets, this.lineStore.known, this.#numbers);
     this.#accesses = targets.length;
     this.#isEarly = targets.map(({ kind }) => earlyLoads && kind.inner === 0);
     this.#follows = Int32Array.from(targets, ({ kind, alias }) =>
@@ -65,53 +67,36 @@ export class LineStates {
 
   /** From now on the recorder is told of each event of the line. */
   record(line: number): void {
-    this.#reach(line);
-    this.#store.record(line);
+    this.lineStore.reach(line);
+    this.lineStore.record(line);
   }
 
   /** From now on each access of a CPU to the line has the bit WATCHED in its verdict; calls nest. */
   watch(line: number): void {
-    this.#reach(line);
-    this.#store.watch(line, true);
+    this.lineStore.reach(line);
+    this.lineStore.watch(line, true);
   }
 
   unwatch(line: number): void {
-    this.#reach(line);
-    this.#store.watch(line, false);
+    this.lineStore.reach(line);
+    this.lineStore.watch(line, false);
   }
 
   isWatched(line: number): boolean {
-    return this.#store.isWatched(line);
-  }
-
-  /** The load changes nothing and nothing can be wrong with it. There must be room for the line. */
-  loadsCalmly(line: number, access: number): boolean {
-    const store = this.#store;
-    const quick = u16(store.quick, line);
-    return (u8(store.known.calm, quick * this.#accesses + access) & ANYONE_LOADS) !== 0;
-  }
-
-  /** As loadsCalmly, of a store, which is then done. */
-  storesCalmly(line: number, low: number, high: number, access: number, cpu: number): boolean {
-    const store = this.#store;
-    const quick = u16(store.quick, line);
-    if ((u8(store.known.calm, quick * this.#accesses + access) & OWNER_STORES) === 0) return false;
-    const { hot } = store;
-    const at = line << HOT_SHIFT;
-    if (i32(hot, at + GATE) !== i32(this.barriers.stamp, cpu)) return false;
-    if (low !== 0) hot[at + LOW] = i32(hot, at + LOW) | low;
-    if (high !== 0) hot[at + HIGH] = i32(hot, at + HIGH) | high;
-    return true;
+    return this.lineStore.isWatched(line);
   }
 
   load(line: number, low: number, high: number, access: number, cpu: number): number {
-    const store = this.#store;
+    const store = this.lineStore;
     if (line < store.size) {
       const pair = store.pairOf(line);
       if (pair >= 0) {
-        const calm = u8(store.known.calm, (pair + 1) * this.#accesses + access);
-        if ((calm & ANYONE_LOADS) !== 0) return 0;
-        if ((calm & (OWNER_LOADS | EARLY_LOADS)) !== 0 && i32(store.owner, line) === cpu) {
+        const calm = u8(store.known.calm, pair * this.#accesses + access);
+        if ((calm & ANYONE_LOADS) !== 0) {
+          store.refresh(line);
+          return 0;
+        }
+        if ((calm & (OWNER_LOADS | EARLY_LOADS)) !== 0 && store.get(line, OWNER) === cpu) {
           return (calm & OWNER_LOADS) !== 0 ? 0 : this.#earliness(line, cpu);
         }
       }
@@ -125,8 +110,15 @@ export class LineStates {
   }
 
   store(line: number, low: number, high: number, access: number, cpu: number): number {
-    const isCalm = line < this.#store.size && this.storesCalmly(line, low, high, access, cpu);
-    return isCalm ? 0 : this.#slowStore(line, low, high, access, cpu);
+    const store = this.lineStore;
+    const pair = line < store.size ? store.pairOf(line) : -1;
+    if (pair >= 0) {
+      const isCalm = ((u16(store.known.stores, pair) >>> access) & 1) !== 0;
+      if (isCalm && this.#lines.join(line, pair, low, high, cpu)) return 0;
+      const step = this.#steps.of(pair, access);
+      if (step !== NO_STEP && this.#lines.step(line, step, low, high, cpu)) return 0;
+    }
+    return this.#slowStore(line, low, high, access, cpu);
   }
 
   /**
@@ -134,13 +126,14 @@ export class LineStates {
    * if a device wrote them last of all, for the copy they were read from.
    */
   see(line: number, low: number, high: number, access: number, cpu: number): void {
-    this.#reach(line);
+    this.lineStore.reach(line);
     const { seen, seenOther, loadOther } = this.#numbers;
-    const { deviceLow, deviceHigh, owner } = this.#store;
-    const isLast = ((i32(deviceLow, line) & low) | (i32(deviceHigh, line) & high)) !== 0;
+    const store = this.lineStore;
+    const isLast =
+      ((store.get(line, DEVICE_LOW) & low) | (store.get(line, DEVICE_HIGH) & high)) !== 0;
     const concludes = isLast && this.sets.profile.aliases === 1;
     const others = concludes ? i32(seenOther, access) : NO_EVENT;
-    if (cpu !== i32(owner, line)) this.#lines.observe(line, low, high);
+    if (cpu !== store.get(line, OWNER)) this.#lines.observe(line, low, high);
     this.#lines.open(line);
     this.#lines.follow(cpu, i32(this.#follows, access));
     this.#lines.change(low, high, i32(seen, access), others < 0 ? i32(loadOther, access) : others);
@@ -214,8 +207,9 @@ export class LineStates {
 
   /** What it cleans reaches memory now. */
   maintainDevice(line: number, operation: number): number {
-    this.#reach(line);
-    if ((operation & CLEAN) !== 0) this.#deviceWrite[line] = this.barriers.deviceWrite();
+    this.lineStore.reach(line);
+    if ((operation & CLEAN) !== 0)
+      this.lineStore.set(line, DEVICE_WRITE, this.barriers.deviceWrite());
     return this.#lines.everywhere(line, i32(this.#numbers.maintainDevice, operation));
   }
 
@@ -228,11 +222,11 @@ export class LineStates {
   begin(line: number, count: number, live: number): void {
     const { sets } = this;
     const event = i32(this.#numbers.map, live);
-    this.#reach(line + count - 1);
-    this.#store.begin(line, count, sets.next(sets.initial, event));
+    this.lineStore.reach(line + count - 1);
+    this.lineStore.begin(line, count, sets.next(sets.initial, event));
     if (this.recorder === null) return;
     for (let n = line; n < line + count; n++) {
-      if (this.#store.isRecorded(n)) this.recorder.applied(n, -1, -1, event, NO_EVENT);
+      if (this.lineStore.isRecorded(n)) this.recorder.applied(n, -1, -1, event, NO_EVENT);
     }
   }
 
@@ -255,20 +249,20 @@ export class LineStates {
   }
 
   #earliness(line: number, cpu: number): number {
-    if (line >= this.#deviceWrite.length) return 0;
-    return this.barriers.isEarly(cpu, i32(this.#deviceWrite, line)) ? EARLY : 0;
+    return this.barriers.isEarly(cpu, this.lineStore.get(line, DEVICE_WRITE)) ? EARLY : 0;
   }
 
   #slowLoad(line: number, low: number, high: number, access: number, cpu: number): number {
     const { load, foreignLoad, loadOther } = this.#numbers;
-    this.#reach(line);
+    this.lineStore.reach(line);
     this.#lines.open(line);
     const isOwn = this.#lines.takeOver(cpu);
     this.#lines.follow(cpu, i32(this.#follows, access));
     const event = i32(isOwn ? load : foreignLoad, access);
     const verdict = this.#lines.change(low, high, event, i32(loadOther, access));
     this.#lines.close();
-    this.#calm.learn(this.#store.pairOf(line), access);
+    this.#calm.learn(this.lineStore.pairOf(line), access);
+    this.lineStore.refresh(line);
     const isEarly = this.#isEarly[access] === true;
     return verdict | (isEarly ? this.#earliness(line, cpu) : 0) | this.#watched(line);
   }
@@ -276,7 +270,7 @@ export class LineStates {
   #slowStore(line: number, low: number, high: number, access: number, cpu: number): number {
     const { store, storeOther } = this.#numbers;
     const epoch = i32(this.barriers.epoch, cpu);
-    this.#reach(line);
+    this.lineStore.reach(line);
     this.#lines.open(line);
     this.#lines.takeAway(cpu);
     this.#lines.follow(cpu, i32(this.#follows, access));
@@ -284,35 +278,28 @@ export class LineStates {
     const verdict = this.#lines.change(low, high, i32(store, access), others, epoch);
     this.#lines.stored(cpu, epoch);
     this.#lines.close();
-    this.#calm.learn(this.#store.pairOf(line), access);
+    this.#calm.learn(this.lineStore.pairOf(line), access);
+    this.lineStore.refresh(line);
     return verdict | this.#watched(line);
   }
 
   #written(line: number, low: number, high: number, own: number, others: number): number {
-    this.#reach(line);
+    this.lineStore.reach(line);
     this.#lines.open(line);
     const verdict = this.#lines.change(low, high, own, others);
     this.#lines.written(low, high);
     this.#lines.close();
-    this.#deviceWrite[line] = this.barriers.deviceWrite();
+    this.lineStore.set(line, DEVICE_WRITE, this.barriers.deviceWrite());
     return verdict;
   }
 
   #watched(line: number): number {
-    return this.#store.isWatched(line) ? WATCHED : 0;
+    return this.lineStore.isWatched(line) ? WATCHED : 0;
   }
 
   #modelled(event: number, feature: string): number {
     if (event < 0)
       throw new UnmodelledError(feature, 'the cores of this machine have no part in it');
     return event;
-  }
-
-  #reach(line: number): void {
-    if (line < this.#deviceWrite.length) return;
-    this.#lines.reach(line);
-    const larger = new Int32Array(this.#store.size);
-    larger.set(this.#deviceWrite);
-    this.#deviceWrite = larger;
   }
 }

@@ -1,30 +1,56 @@
-import { i32 } from '../../../drivers/base/types/arrays';
+import { i32, u16 } from '../../../drivers/base/types/arrays';
 import { invariant } from '../../../drivers/base/types/errors';
 import type { Barriers } from './barriers';
 import type { LineGroups } from './line-groups';
 import { PairTable } from './pair-table';
 
+/** Lines that there is room for at first. */
+const LEAST = 1024;
 /** Words of a group in the pool: set, epoch, two halves of the mask. */
 const GROUP_WORDS = 4;
 /** Two classes and their masks are kept in the line itself. */
 const CLASSES = 2;
+
 /** log2 of the words of a line in `hot`, and what they are. */
-export const HOT_SHIFT = 2;
-const PAIR = 0;
+const HOT_SHIFT = 2;
+/** Accesses whose stores are calm, a bit each; none of a line that the fast path must keep out of. */
+const STORES = 0;
 /** The stamp of the epoch whose stores may join class 1, by the owner of the line; -1 if none may. */
-export const GATE = 1;
-/** The bytes of class 1. */
-export const LOW = 2;
-export const HIGH = 3;
-/** Pairs from here on are not in `quick`. */
-const MOST_QUICK = 0xffff;
+const GATE = 1;
+/** The bytes of class 1, in two halves. */
+const LOW = 2;
+const HIGH = 3;
+
+/** log2 of the words of a line in `kept`, and what they are. */
+const KEPT_SHIFT = 4;
+/**
+ * The pair of the line. One below zero is what no fast path may take: ~(2 * pair) of a line that is
+ * watched or recorded, ~(2 * record + 1) of one that has a record in the pool.
+ */
+const PAIR = 0;
+/** The CPU whose stores wait; whoever came last if none does. */
+export const OWNER = 1;
+/** Epoch of the youngest store of the line by its owner. */
+export const LINE_EPOCH = 2;
+/** The epoch of the last store of each class. */
+const EPOCH0 = 3;
+const EPOCH1 = 4;
+/** The bytes of the last device write, in two halves, none if a CPU has stored since. */
+export const DEVICE_LOW = 5;
+export const DEVICE_HIGH = 6;
+/** The number of the last device write. */
+export const DEVICE_WRITE = 7;
+/** The CPU whose maintenance of the line is under way, or SEVERAL; and when it was issued. */
+export const MAINTAINER = 8;
+export const ISSUED = 9;
+/** How many outer syncs the line has learnt of. */
+export const OUTER_SEEN = 10;
+const MARKS = 11;
 /** Among the marks of a line: it is recorded. The rest counts who watches it, in steps of two. */
 const RECORDED = 1;
 const ONE_WATCH = 2;
 
-const grown = (array: Int32Array, least: number): Int32Array<ArrayBuffer> => {
-  let length = array.length;
-  while (length <= least) length *= 2;
+const grown = (array: Int32Array, length: number): Int32Array<ArrayBuffer> => {
   const larger = new Int32Array(length);
   larger.set(array);
   return larger;
@@ -43,32 +69,21 @@ const withGates = (hot: Int32Array<ArrayBuffer>, first: number): Int32Array<Arra
  */
 export class LineStore {
   /**
-   * What the fast path reads of a line, side by side. A pair below zero is what no fast path may
-   * take: ~(2 * pair) of a line that is watched or recorded, ~(2 * record + 1) of one that has a
-   * record in the pool.
+   * Line to the accesses whose loads are calm, a bit each; none of a line that the fast path must
+   * keep out of. Of many lines at once, this is in the nearest caches of the host.
    */
-  hot = withGates(new Int32Array(1024 << HOT_SHIFT), 0);
-  /**
-   * Line to its pair plus one, 0 if the fast path has to keep out: of many lines at once, what a
-   * load needs is in the nearest caches of the host.
-   */
-  quick = new Uint16Array(1024).fill(1);
+  loads = new Uint16Array(LEAST);
+  /** What the fast path reads of a line for a store, side by side. */
+  hot = withGates(new Int32Array(LEAST << HOT_SHIFT), 0);
+  /** All else, side by side: what changes together is in one line of the host. */
+  kept = new Int32Array(LEAST << KEPT_SHIFT);
   /** Lines there is room for. */
-  size = 1024;
-  /** Line to the epoch of the last store of each class. */
-  epoch0 = new Int32Array(1024);
-  epoch1 = new Int32Array(1024);
-  /** Line to the CPU whose stores wait; whoever came last if none does. */
-  owner = new Int32Array(1024);
-  /** Line to the bytes of the last device write, none if a CPU has stored since. */
-  deviceLow = new Int32Array(1024);
-  deviceHigh = new Int32Array(1024);
+  size = LEAST;
 
   readonly known: PairTable;
   readonly #allLow: number;
   readonly #allHigh: number;
   readonly #recordWords: number;
-  #marks = new Int32Array(1024);
   #pool = new Int32Array(1024);
   #poolUsed = 0;
   #free: number[] = [];
@@ -85,71 +100,126 @@ export class LineStore {
 
   /** Makes room for a line. */
   reach(line: number): void {
-    if (line < this.size) return;
     const { size } = this;
+    if (line < size) return;
     while (this.size <= line) this.size *= 2;
-    const hot = new Int32Array(this.size << HOT_SHIFT);
-    hot.set(this.hot);
-    this.hot = withGates(hot, size);
-    const quick = new Uint16Array(this.size).fill(1, size);
-    quick.set(this.quick);
-    this.quick = quick;
-    this.epoch0 = grown(this.epoch0, line);
-    this.epoch1 = grown(this.epoch1, line);
-    this.owner = grown(this.owner, line);
-    this.deviceLow = grown(this.deviceLow, line);
-    this.deviceHigh = grown(this.deviceHigh, line);
-    this.#marks = grown(this.#marks, line);
+    const loads = new Uint16Array(this.size);
+    loads.set(this.loads);
+    this.loads = loads;
+    this.hot = withGates(grown(this.hot, this.size << HOT_SHIFT), size);
+    this.kept = grown(this.kept, this.size << KEPT_SHIFT);
   }
 
   /** Lines that nothing has happened to start in another set. */
   begin(line: number, count: number, set: number): void {
     const pair = this.known.pairOf(set, set);
-    for (let n = line; n < line + count; n++) {
-      this.#keep(n, i32(this.#marks, n) === 0 ? pair : ~(2 * pair));
-    }
+    for (let n = line; n < line + count; n++) this.#keep(n, this.#marked(n, pair));
   }
 
-  /** The pair of a line, or what stands for it: see `hot`. */
+  /** One word of what is kept of a line. */
+  get(line: number, word: number): number {
+    return i32(this.kept, (line << KEPT_SHIFT) + word);
+  }
+
+  set(line: number, word: number, value: number): void {
+    this.kept[(line << KEPT_SHIFT) + word] = value;
+  }
+
+  /** The pair of a line, or what stands for it: see PAIR. */
   pairOf(line: number): number {
-    return i32(this.hot, (line << HOT_SHIFT) + PAIR);
+    return this.get(line, PAIR);
+  }
+
+  /** A load by the accesses of these bits changes nothing, and nothing can be wrong with it. */
+  loadsCalmly(line: number, bits: number): boolean {
+    return (u16(this.loads, line) & bits) !== 0;
+  }
+
+  /**
+   * The same of a store of `bytes`, a mask from byte `inLine` on, but that they join class 1,
+   * which is done. `stamp` is that of the CPU's present epoch.
+   */
+  storesCalmly(line: number, bits: number, stamp: number, inLine: number, bytes: number): boolean {
+    const { hot } = this;
+    const at = line << HOT_SHIFT;
+    if ((i32(hot, at + STORES) & bits) === 0 || i32(hot, at + GATE) !== stamp) return false;
+    const half = at + LOW + (inLine >>> 5);
+    hot[half] = i32(hot, half) | (bytes << inLine);
+    return true;
+  }
+
+  /** Whether stores of this epoch may join class 1. */
+  isOpen(line: number, stamp: number): boolean {
+    return i32(this.hot, (line << HOT_SHIFT) + GATE) === stamp;
+  }
+
+  /** Bytes of class 1, in a mask. */
+  isStored(line: number, low: number, high: number): boolean {
+    const at = line << HOT_SHIFT;
+    return ((i32(this.hot, at + LOW) & low) | (i32(this.hot, at + HIGH) & high)) !== 0;
+  }
+
+  /** Bytes join class 1, by a store of the epoch that the line is open to. */
+  join(line: number, pair: number, low: number, high: number): void {
+    const { hot } = this;
+    const at = line << HOT_SHIFT;
+    hot[at + LOW] = i32(hot, at + LOW) | low;
+    hot[at + HIGH] = i32(hot, at + HIGH) | high;
+    this.#keep(line, pair);
+  }
+
+  /** Bytes become class 1 of a line that had none, and nothing waits of the others. */
+  split(line: number, pair: number, low: number, high: number, epoch: number, stamp: number): void {
+    const { hot } = this;
+    const at = line << HOT_SHIFT;
+    hot[at + GATE] = stamp;
+    hot[at + LOW] = low;
+    hot[at + HIGH] = high;
+    this.set(line, EPOCH0, 0);
+    this.set(line, EPOCH1, epoch);
+    this.#keep(line, pair);
+  }
+
+  /** What is calm of the pair of a line may have been learnt since it came to it. */
+  refresh(line: number): void {
+    this.#keep(line, this.pairOf(line));
   }
 
   isWatched(line: number): boolean {
-    return line < this.#marks.length && i32(this.#marks, line) >= ONE_WATCH;
+    return line < this.size && this.get(line, MARKS) >= ONE_WATCH;
   }
 
   isRecorded(line: number): boolean {
-    return (i32(this.#marks, line) & RECORDED) !== 0;
+    return (this.get(line, MARKS) & RECORDED) !== 0;
   }
 
   /** One more, or one fewer, wants to know of accesses to the line. */
   watch(line: number, more: boolean): void {
-    const marks = i32(this.#marks, line) + (more ? ONE_WATCH : -ONE_WATCH);
+    const marks = this.get(line, MARKS) + (more ? ONE_WATCH : -ONE_WATCH);
     invariant(marks >= 0, `line ${line} is watched by nobody`);
     this.#mark(line, marks);
   }
 
   record(line: number): void {
-    this.#mark(line, i32(this.#marks, line) | RECORDED);
+    this.#mark(line, this.get(line, MARKS) | RECORDED);
   }
 
   /** Lays the line out in groups. */
   read(line: number, groups: LineGroups): void {
     groups.clear();
-    const kept = this.pairOf(line);
-    if (kept < 0 && (~kept & 1) !== 0) {
-      this.#readRecord(~kept >> 1, groups);
+    const stands = this.pairOf(line);
+    if (stands < 0 && (~stands & 1) !== 0) {
+      this.#readRecord(~stands >> 1, groups);
       return;
     }
-    const pair = kept < 0 ? ~kept >> 1 : kept;
+    const pair = stands < 0 ? ~stands >> 1 : stands;
     const at = line << HOT_SHIFT;
     const low = i32(this.hot, at + LOW);
     const high = i32(this.hot, at + HIGH);
     const { first, second } = this.known;
     const others = this.#allLow & ~low;
-    groups.add(i32(first, pair), i32(this.epoch0, line), others, this.#allHigh & ~high);
-    groups.add(i32(second, pair), i32(this.epoch1, line), low, high);
+    groups.add(i32(first, pair), this.get(line, EPOCH0), others, this.#allHigh & ~high);
+    groups.add(i32(second, pair), this.get(line, EPOCH1), low, high);
   }
 
   /** Keeps the groups, joined, as the line. */
@@ -165,13 +235,13 @@ export class LineStore {
     const set0 = i32(groups.set, 0);
     const pair = this.known.pairOf(set0, isUniform ? set0 : i32(groups.set, 1));
     const epoch = i32(groups.epoch, isUniform ? 0 : 1);
-    const isLastByDevice = (i32(this.deviceLow, line) | i32(this.deviceHigh, line)) !== 0;
-    const at = line << HOT_SHIFT;
+    const owner = this.get(line, OWNER);
+    const isLastByDevice = (this.get(line, DEVICE_LOW) | this.get(line, DEVICE_HIGH)) !== 0;
+    this.#keep(line, this.#marked(line, pair));
+    this.set(line, EPOCH0, i32(groups.epoch, 0));
+    this.set(line, EPOCH1, epoch);
     const { hot } = this;
-    this.#keep(line, i32(this.#marks, line) === 0 ? pair : ~(2 * pair));
-    this.epoch0[line] = i32(groups.epoch, 0);
-    this.epoch1[line] = epoch;
-    const owner = i32(this.owner, line);
+    const at = line << HOT_SHIFT;
     hot[at + GATE] = isLastByDevice || epoch !== i32(now, owner) ? -1 : i32(stamp, owner);
     hot[at + LOW] = isUniform ? 0 : i32(groups.low, 1);
     hot[at + HIGH] = isUniform ? 0 : i32(groups.high, 1);
@@ -179,16 +249,21 @@ export class LineStore {
 
   /** A pair without marks stays; a record is off the fast path anyway. */
   #mark(line: number, marks: number): void {
-    this.#marks[line] = marks;
-    const kept = this.pairOf(line);
-    if (kept < 0 && (~kept & 1) !== 0) return;
-    const pair = kept < 0 ? ~kept >> 1 : kept;
-    this.#keep(line, marks === 0 ? pair : ~(2 * pair));
+    this.set(line, MARKS, marks);
+    const stands = this.pairOf(line);
+    if (stands < 0 && (~stands & 1) !== 0) return;
+    this.#keep(line, this.#marked(line, stands < 0 ? ~stands >> 1 : stands));
+  }
+
+  /** What stands for a pair in a line, by its marks. */
+  #marked(line: number, pair: number): number {
+    return this.get(line, MARKS) === 0 ? pair : ~(2 * pair);
   }
 
   #keep(line: number, pair: number): void {
-    this.hot[(line << HOT_SHIFT) + PAIR] = pair;
-    this.quick[line] = pair >= 0 && pair < MOST_QUICK ? pair + 1 : 0;
+    this.set(line, PAIR, pair);
+    this.loads[line] = pair < 0 ? 0 : u16(this.known.loads, pair);
+    this.hot[(line << HOT_SHIFT) + STORES] = pair < 0 ? 0 : u16(this.known.stores, pair);
   }
 
   #newRecord(): number {
@@ -196,7 +271,9 @@ export class LineStore {
     if (reused !== undefined) return reused;
     const record = this.#poolUsed;
     this.#poolUsed += this.#recordWords;
-    if (this.#poolUsed > this.#pool.length) this.#pool = grown(this.#pool, this.#poolUsed);
+    if (this.#poolUsed > this.#pool.length) {
+      this.#pool = grown(this.#pool, Math.max(2 * this.#pool.length, this.#poolUsed));
+    }
     return record;
   }
 

@@ -1,8 +1,11 @@
 import { i32 } from '../../../drivers/base/types/arrays';
+import { invariant } from '../../../drivers/base/types/errors';
 
 const EMPTY = -1;
 /** Odd, and far from any power of two: neighbouring sets go to distant places. */
 const FACTOR = 0x9e37_79b1;
+/** Accesses that a word of 16 bits has room for. */
+const MOST_ACCESSES = 16;
 
 const twice = (array: Int32Array): Int32Array<ArrayBuffer> => {
   const larger = new Int32Array(2 * array.length);
@@ -16,22 +19,32 @@ const twiceBytes = (array: Uint8Array): Uint8Array<ArrayBuffer> => {
   return larger;
 };
 
+const twiceHalves = (array: Uint16Array): Uint16Array<ArrayBuffer> => {
+  const larger = new Uint16Array(2 * array.length);
+  larger.set(array);
+  return larger;
+};
+
 /** Small numbers for pairs of sets, in order of first use: what a line keeps of its two classes. */
 export class PairTable {
   /** Pair to its sets. */
   first = new Int32Array(64);
   second = new Int32Array(64);
   count = 0;
-  /**
-   * Pair plus one times accesses, plus the access, to what is known of it: bits of calm-pairs.ts. Of
-   * no pair, nothing.
-   */
+  /** Pair to the accesses whose loads by anyone are calm, and whose stores are; a bit each. */
+  loads = new Uint16Array(64);
+  stores = new Uint16Array(64);
+  /** Pair times accesses, plus the access, to what is known of it: bits of calm-pairs.ts. */
   calm: Uint8Array;
+  /** The same to what a store does to the pair: a step of pair-steps.ts; 0 if it is not known yet. */
+  step: Int32Array;
   /** Open addressing, never more than half full. */
   #buckets = new Int32Array(256).fill(EMPTY);
 
   constructor(accesses: number) {
-    this.calm = new Uint8Array(65 * accesses);
+    invariant(accesses <= MOST_ACCESSES, `${accesses} kinds of accesses`);
+    this.calm = new Uint8Array(64 * accesses);
+    this.step = new Int32Array(64 * accesses);
   }
 
   /** The number of a pair of sets. */
@@ -40,16 +53,21 @@ export class PairTable {
     const known = i32(this.#buckets, bucket);
     if (known !== EMPTY) return known;
     const pair = this.count++;
-    if (pair >= this.first.length) {
-      this.first = twice(this.first);
-      this.second = twice(this.second);
-      this.calm = twiceBytes(this.calm);
-    }
+    if (pair >= this.first.length) this.#grow();
     this.first[pair] = first;
     this.second[pair] = second;
     this.#buckets[bucket] = pair;
     if (2 * this.count > this.#buckets.length) this.#rehash();
     return pair;
+  }
+
+  #grow(): void {
+    this.first = twice(this.first);
+    this.second = twice(this.second);
+    this.loads = twiceHalves(this.loads);
+    this.stores = twiceHalves(this.stores);
+    this.calm = twiceBytes(this.calm);
+    this.step = twice(this.step);
   }
 
   /** Where the pair is, or would be. */

@@ -16,4 +16,6 @@ test('every pair of sets has a number of its own, in order of first use, and kee
   t.is(table.first[side + 1], 1);
   t.is(table.second[side + 1], 1);
   t.true(table.calm.length >= 3 * table.count);
+  t.true(table.step.length >= 3 * table.count);
+  t.true(table.loads.length >= table.count && table.stores.length >= table.count);
 });
