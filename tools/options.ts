@@ -1,5 +1,6 @@
 import { InputError } from '../drivers/base/types/errors';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
+import { parseCoherent } from '../machines/coherent';
 import type { PlanOptions } from '../machines/plan';
 import type { QuirkChoice } from '../machines/quirks';
 import type { MachineOptions } from './commands/arguments';
@@ -65,7 +66,8 @@ export const parseAdversary = (text: string): AdversaryName => {
 };
 
 /** What the options say of the machine. */
-export const planOptions = ({ memory, quirk = [] }: MachineOptions): PlanOptions => ({
+export const planOptions = ({ memory, quirk = [], coherent }: MachineOptions): PlanOptions => ({
   memory: memory === undefined ? null : parseMemory(memory),
   quirks: quirk.map(parseQuirk),
+  ...(coherent === undefined ? {} : { coherent: parseCoherent(coherent, '--coherent') }),
 });

@@ -1,5 +1,6 @@
 import { bugsSuite } from './bugs';
 import { cacheSuite } from './cache';
+import { dmaCoherentSuite } from './dma-coherent';
 import { dmaStreamingSuite } from './dma-streaming';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
@@ -12,6 +13,7 @@ export const SUITES: readonly Suite[] = [
   cacheSuite,
   mmuSuite,
   dmaStreamingSuite,
+  dmaCoherentSuite,
   rulesSuite,
   bugsSuite,
 ];

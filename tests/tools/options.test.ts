@@ -90,6 +90,10 @@ test('both timings are a run each, the earliest first', t => {
 test('options that are not given change nothing of the machine', t => {
   const none = { memory: undefined, quirk: undefined, overlay: undefined, load: undefined };
   t.deepEqual(planOptions(none), { memory: null, quirks: [] });
+  const chosen = planOptions({ ...none, coherent: 'carveout' });
+  t.deepEqual(chosen, { memory: null, quirks: [], coherent: 'carveout' });
+  const expected = { message: /^--coherent: expected legacy-remap, .* found 'x'$/ };
+  t.throws(() => planOptions({ ...none, coherent: 'x' }), expected);
 });
 
 test('any text is a value or an InputError that names its option', t => {

@@ -7,6 +7,8 @@ export interface MachineOptions {
   readonly overlay: readonly string[] | undefined;
   /** Modules of the user. */
   readonly load: readonly string[] | undefined;
+  /** A strategy of making coherent memory. */
+  readonly coherent?: string | undefined;
 }
 
 /** Arguments that say what the machine is. */

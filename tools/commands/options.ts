@@ -44,8 +44,14 @@ export const load = {
   describe: "Add a module's suites, drivers and models of devices (.ts, .js, .cjs, .mjs)",
 } as const satisfies Options;
 
+const coherent = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'How memory is shared with devices that do not snoop: a strategy by name',
+} as const satisfies Options;
+
 /** What changes a machine. */
-export const machineOptions = { memory, quirk, overlay, load };
+export const machineOptions = { memory, quirk, overlay, load, coherent };
 
 /** Not drawn by chance: two people who type the same see the same. */
 const DEFAULT_SEED = '1';

@@ -18,6 +18,8 @@ export interface SavedMachine {
   readonly overlay: readonly string[];
   /** Modules of the user. */
   readonly load: readonly string[];
+  /** A strategy of making coherent memory; null: the board's own. */
+  readonly coherent: string | null;
   /** Places whose calls were left out. */
   readonly drop: readonly string[];
   readonly seed: string;
@@ -131,6 +133,7 @@ const machine = record<SavedMachine>({
   quirk: list(text, MOST_OPTIONS),
   overlay: list(text, MOST_OPTIONS),
   load: list(text, MOST_OPTIONS),
+  coherent: nullable(text),
   drop: list(text, MOST_OPTIONS),
   seed: text,
 });

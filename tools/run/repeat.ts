@@ -22,11 +22,13 @@ const machineWords = ({
   quirk = [],
   memory,
   load = [],
+  coherent,
 }: MachineOptions): string[] => [
   ...overlay.flatMap(file => ['--overlay', file]),
   ...quirk.map(name => `--quirk=${name}`),
   ...(memory === undefined ? [] : ['--memory', memory]),
   ...load.flatMap(file => ['--load', file]),
+  ...(coherent === undefined ? [] : ['--coherent', coherent]),
 ];
 
 const suiteWords = (patterns: readonly string[] = []): string[] =>
@@ -37,11 +39,12 @@ const dropWords = (places: readonly string[] = []): string[] =>
 
 /** A command line that replays a witness: the cases that led there, on one machine, under its script. */
 export const replayLine = (
-  { board, memory, quirk, overlay, load, drop, seed }: SavedMachine,
+  { board, memory, quirk, overlay, load, coherent, drop, seed }: SavedMachine,
   { suite, cases, isWhole, timing }: Replay,
   script: string,
 ): string => {
-  const machine = machineWords({ overlay, quirk, memory: memory ?? undefined, load });
+  const [size, strategy] = [memory ?? undefined, coherent ?? undefined];
+  const machine = machineWords({ overlay, quirk, memory: size, load, coherent: strategy });
   const patterns = isWhole ? [suite] : cases.map(name => `${suite}.${name}`);
   const words = ['dmabench', 'run', board, ...machine, ...suiteWords(patterns)];
   words.push(

@@ -25,8 +25,9 @@ export const saveRun = (
   args: RunArguments,
   findings: readonly KeptFinding[],
 ): void => {
-  const { board, memory = null, quirk = [], overlay = [], load = [], drop = [], seed } = args;
-  const machine = { board, memory, quirk, overlay, load, drop, seed };
+  const { board, memory = null, quirk = [], overlay = [], load = [] } = args;
+  const { coherent = null, drop = [], seed } = args;
+  const machine = { board, memory, quirk, overlay, load, coherent, drop, seed };
   try {
     for (const { finding, script } of findings) {
       if (finding.witness === null || script === null) continue;

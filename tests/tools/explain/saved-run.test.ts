@@ -10,7 +10,10 @@ import { inputError } from '../../support/input-error';
 
 const RUN: SavedRun = {
   version: '1.2.3',
-  machine: { board: 'b', memory: null, quirk: ['+q'], overlay: [], load: [], drop: [], seed: '1' },
+  machine: {
+    ...{ board: 'b', memory: null, quirk: ['+q'], overlay: [], load: [], coherent: null },
+    ...{ drop: [], seed: '1' },
+  },
   findings: [
     kept({ story: refillStory(), script: ['{"event":1}'], because: 'so' }),
     kept({ finding: finding({ id: 2, buffer: null, missing: null }), story: lostStory() }),

@@ -29,6 +29,7 @@ test('everything that decides the outcome is in the line', t => {
     quirk: ['-mvebu-hwcc', '+keystone-offset'],
     overlay: ['a.dtbo', 'b.dts'],
     load: ['own.ts'],
+    coherent: 'carveout',
     suite: ['cache', 'mmu.*'],
     'dma-timing': 'latest',
     drop: ['mm/a.ts:1', 'mm/b.ts:2'],
@@ -36,8 +37,8 @@ test('everything that decides the outcome is in the line', t => {
   t.is(
     line,
     'dmabench run virt --overlay a.dtbo --overlay b.dts --quirk=-mvebu-hwcc ' +
-      "--quirk=+keystone-offset --memory 1G --load own.ts --suite cache --suite 'mmu.*' " +
-      '--adversary random --seed 1 --dma-timing latest --drop mm/a.ts:1 --drop mm/b.ts:2',
+      '--quirk=+keystone-offset --memory 1G --load own.ts --coherent carveout --suite cache ' +
+      "--suite 'mmu.*' --adversary random --seed 1 --dma-timing latest --drop mm/a.ts:1 --drop mm/b.ts:2",
   );
 });
 

@@ -39,6 +39,8 @@ export class CountedCoherent implements CoherentAllocator {
   readonly strategy: CoherentStrategy;
   readonly #mm: ArmMm;
   #counts = NOTHING;
+  /** Why the last call was refused; null if none was. */
+  refused: string | null = null;
 
   constructor(strategy: CoherentStrategy, mm: ArmMm) {
     this.strategy = strategy;
@@ -56,10 +58,13 @@ export class CountedCoherent implements CoherentAllocator {
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
     const answer = this.#counting(() => this.strategy.alloc(request));
     const { allocations, refusals } = this.#counts;
-    this.#counts =
-      'refused' in answer
-        ? { ...this.#counts, refusals: refusals + 1 }
-        : { ...this.#counts, allocations: allocations + 1 };
+    if ('refused' in answer) {
+      this.#counts = { ...this.#counts, refusals: refusals + 1 };
+      this.refused = answer.refused;
+    } else {
+      this.#counts = { ...this.#counts, allocations: allocations + 1 };
+      this.refused = null;
+    }
     return answer;
   }
 
