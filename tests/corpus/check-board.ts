@@ -1,13 +1,16 @@
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import type { DmaTiming } from '../../drivers/base/hw/dma-port';
 import { UnmodelledError } from '../../drivers/base/types/errors';
 import { boardNames } from '../../machines/boards';
 import { describeMachine } from '../../machines/describe';
+import type { MachinePlan } from '../../machines/plan';
 import { BOARD_FILES } from '../../tools/board/board-files';
 import { openBoard, planBoard } from '../../tools/board/open';
 import { allCases, countCases } from '../../tools/run/results';
 import type { RunResult } from '../../tools/run/results';
 import { runSuites } from '../../tools/run/runner';
 import { SUITES } from '../suites';
+import type { Suite } from '../suites/suite';
 import type { CorpusBoard } from '../support/corpus';
 
 export interface BoardVerdict {
@@ -28,8 +31,18 @@ export const BOARDS: readonly CorpusBoard[] = boardNames(BOARD_FILES).map(name =
 export const ADVERSARIES = ['random', 'lru', 'all'] as const;
 export type AdversaryKind = (typeof ADVERSARIES)[number];
 
-/** What is wrong on purpose is run on the boards of the project. */
-const CORRECT = SUITES.filter(({ name }) => name !== 'rules' && name !== 'bugs');
+/** Drivers that are wrong on purpose: what they do differs with the caches, not with the board. */
+const isOfCaches = ({ name }: Suite): boolean => name === 'rules' || name === 'bugs';
+const OF_BOARDS = SUITES.filter(suite => !isOfCaches(suite));
+
+/** What is to be run on a board. */
+export interface BoardCheck {
+  readonly seed: number;
+  readonly adversaries: readonly AdversaryKind[];
+  readonly timings: readonly DmaTiming[];
+  /** Kinds of caches met so far: the suites of caches run on the first board of each; null: nowhere. */
+  readonly met: Set<string> | null;
+}
 
 /** Cores whose caches the checker does not model: such a board is run under chance only. */
 const isUnchecked = (error: unknown): boolean =>
@@ -41,23 +54,23 @@ const isUnchecked = (error: unknown): boolean =>
  */
 export const checkBoard = (
   { name, path }: CorpusBoard,
-  seed: number,
-  adversaries: readonly AdversaryKind[],
+  { seed, adversaries, timings, met }: BoardCheck,
 ): BoardVerdict => {
   try {
     const board = openBoard(path, []);
     const plan = planBoard(board, { memory: null, quirks: [] });
     JSON.stringify(describeMachine(plan, board));
+    const suites = met !== null && isFirst(plan, met) ? SUITES : OF_BOARDS;
     const results = adversaries.flatMap(kind => {
       try {
         return runSuites({
           board: name,
           plan,
-          suites: CORRECT,
+          suites: kind === 'all' ? suites : OF_BOARDS,
           selects: () => true,
           adversary: { kind },
           seed,
-          timings: ['earliest', 'latest'],
+          timings,
           streaming: ALL_STEPS,
         });
       } catch (error) {
@@ -75,6 +88,14 @@ export const checkBoard = (
   } catch (error) {
     return { name, passed: 0, skipped: 0, problems: [String(error)] };
   }
+};
+
+/** Whether no board before it had these cores and caches: from now on, one had. */
+const isFirst = ({ cpus, outer }: MachinePlan, met: Set<string>): boolean => {
+  const kind = [...cpus.map(({ core }) => core.name), outer === null ? '' : 'outer'].join(' ');
+  const isNew = !met.has(kind);
+  met.add(kind);
+  return isNew;
 };
 
 const failuresOf = ({ parameters, suites }: RunResult): string[] =>

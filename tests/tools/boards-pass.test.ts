@@ -14,7 +14,12 @@ const SEED = 1;
 [...BOARDS, ...sampleBoards(SAMPLE, SEED)].forEach((board, i) => {
   const adversary = ADVERSARIES[i % ADVERSARIES.length] ?? 'all';
   test(`${board.name}, ${adversary}: nothing fails and nothing is found`, t => {
-    const { problems, passed } = checkBoard(board, SEED, [adversary]);
+    const { problems, passed } = checkBoard(board, {
+      seed: SEED,
+      adversaries: [adversary],
+      timings: ['earliest', 'latest'],
+      met: null,
+    });
     t.deepEqual(problems, []);
     t.true(passed > 0);
   });
