@@ -64,8 +64,14 @@ export class Observation implements HardwareObserver, SoftwareObserver {
     });
   }
 
+  /** The machine is up: what drivers hold by now they keep as long as it runs. */
+  booted(): void {
+    this.dmaDebug.keep();
+  }
+
   /** The program is over: drivers leave their devices, and what is still mapped is leaked. */
   finish(): void {
+    this.ownership.finish();
     const site = callSite();
     for (const names of this.dmaDebug.holders) this.dmaDebug.released(names, site);
   }
@@ -173,7 +179,7 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   }
 
   mapFailed(request: DmaRequest, site: CallSite): void {
-    this.ownership.mapFailed();
+    this.ownership.mapFailed(request);
     this.dmaDebug.mapFailed(request, site);
   }
 
@@ -218,7 +224,7 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   }
 
   sgMapFailed(): void {
-    this.ownership.mapFailed();
+    this.ownership.sgMapFailed();
   }
 
   sgCallBegins(operation: DmaOperation, call: SgCall, site: CallSite): void {

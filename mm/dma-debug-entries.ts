@@ -31,7 +31,8 @@ export class DebugEntry {
   readonly sgMappedEnts: number;
   readonly site: CallSite;
   mapError: MapError;
-  isLeakTold = false;
+  /** Its driver keeps it, or it was told as leaked. */
+  isKept = false;
 
   constructor(made: Reference & { readonly address: number }, site: CallSite, sgMappedEnts = 0) {
     this.made = made;

@@ -218,16 +218,21 @@ export class DmaDebug {
     this.#addresses.delete(call);
   }
 
-  /** The driver is taken from its device: what is still mapped is leaked, and told once. */
+  /** The driver is taken from its device: what is still mapped is leaked. Told once. */
   released(names: Names, site: CallSite): void {
     if (this.store.isDisabled) return;
     const left = this.store.all.filter(
-      ({ made, isLeakTold }) => made.device === names.device && !isLeakTold,
+      ({ made, isKept }) => made.device === names.device && !isKept,
     );
     const last = left.at(-1);
     if (last === undefined) return;
-    for (const entry of left) entry.isLeakTold = true;
+    for (const entry of left) entry.isKept = true;
     this.#error(names, leakOf(left.length, last, this.#by), site, last);
+  }
+
+  /** What is mapped now stays so as long as the machine runs: it is not told as leaked. */
+  keep(): void {
+    for (const entry of this.store.all) entry.isKept = true;
   }
 
   /** Devices that have mappings. */

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../drivers/base/types/finding';
-import type { SgCall, SgPiece } from '../drivers/base/types/observer';
+import type { DmaArguments, SgCall, SgPiece } from '../drivers/base/types/observer';
 import { overlaps } from './page-index';
 
 /** A run of memory, and the bus addresses that it has. */
@@ -46,36 +46,80 @@ export const disjoint = (ranges: readonly ByteRange[]): readonly ByteRange[] => 
   return merged;
 };
 
-/** The bytes that the call of the DMA API under way is for: what happens to them is its doing. */
+/** How the memory of a call is treated. */
+export type CallTerms = Pick<DmaArguments, 'device' | 'coherent' | 'direction' | 'skipsSync'>;
+
+/** A call of the DMA API that is under way. */
+interface CallFrame {
+  readonly terms: CallTerms;
+  /** The bytes that it is for, ascending, none twice. */
+  own: readonly ByteRange[];
+  /** Slots that it has taken, by the memory that they stand for. */
+  readonly slots: Map<number, number>;
+}
+
+/**
+ * The calls of the DMA API that are under way: what happens to their bytes is their doing. One may
+ * make another, of another device or its own: the driver of an IOMMU has memory of its own, and
+ * slots may come from a pool.
+ */
 export class CallScope {
-  #own: readonly ByteRange[] | null = null;
+  readonly #frames: CallFrame[] = [];
 
-  /** Null outside of any call. */
+  /** What all of them are for; null outside of any call. */
   get own(): readonly ByteRange[] | null {
-    return this.#own;
+    const [only, ...others] = this.#frames;
+    if (only === undefined) return null;
+    return others.length === 0 ? only.own : disjoint(this.#frames.flatMap(({ own }) => own));
   }
 
-  begin(ranges: readonly ByteRange[]): void {
-    this.#own = disjoint(ranges);
+  /** How the innermost treats its memory; null outside of any call. */
+  get terms(): CallTerms | null {
+    return this.#frames.at(-1)?.terms ?? null;
   }
 
-  /** The call has come by more memory: a slot. */
+  /** A call begins; the bytes that it is for, each once. */
+  begin(terms: CallTerms, ranges: readonly ByteRange[]): readonly ByteRange[] {
+    const own = disjoint(ranges);
+    this.#frames.push({ terms, own, slots: new Map() });
+    return own;
+  }
+
+  /** The innermost has come by more memory. */
   extend(range: ByteRange): void {
-    if (this.#own !== null) this.#own = disjoint([...this.#own, range]);
+    const frame = this.#frames.at(-1);
+    if (frame !== undefined) frame.own = disjoint([...frame.own, range]);
   }
 
+  /** It has taken a slot in place of memory. */
+  takeSlot(address: number, slot: number, size: number): void {
+    this.#frames.at(-1)?.slots.set(address, slot);
+    this.extend({ start: slot, size });
+  }
+
+  /** The slot that it has taken for memory; null: none. */
+  slotOf(address: number): number | null {
+    return this.#frames.at(-1)?.slots.get(address) ?? null;
+  }
+
+  /** The innermost ends. */
   end(): void {
-    this.#own = null;
+    this.#frames.pop();
   }
 
-  /** Whether the call is for a byte of these. */
+  /** None is under way: the kernel crashed in those that were. */
+  clear(): void {
+    this.#frames.length = 0;
+  }
+
+  /** Whether a call is for a byte of these. */
   has({ start, size }: ByteRange): boolean {
-    return this.#own?.some(range => overlaps(range, start, size)) ?? false;
+    return this.#frames.some(({ own }) => own.some(range => overlaps(range, start, size)));
   }
 
-  /** What it maintains, of a line that it maintains; null outside of any call. */
+  /** What a call maintains, of a line that it maintains; null outside of any call. */
   maintainedAt({ start, size }: ByteRange): ByteRange | null {
-    const own = this.#own ?? [];
+    const own = this.own ?? [];
     return own.find(range => overlaps(range, start, size)) ?? own[0] ?? null;
   }
 }

@@ -2,7 +2,6 @@ import type { CallSite } from '../drivers/base/types/call-site';
 import type { ByteRange } from '../drivers/base/types/finding';
 import type {
   AccessKind,
-  DmaArguments,
   DmaCall,
   DmaCaller,
   DmaMemoryCall,
@@ -20,16 +19,13 @@ import { Mapping, Mappings } from './mappings';
 import type { BusCall, MappingFields } from './mappings';
 import { AccessRules } from './ownership-access';
 import { CallScope, memoryOf, piecesOf } from './ownership-calls';
-import type { Piece } from './ownership-calls';
+import type { CallTerms as Terms, Piece } from './ownership-calls';
 import { OwnershipReport } from './ownership-report';
 import type { OwnershipConfig } from './ownership-report';
 import { neighboursOf } from './ownership-rules';
 import { Transfers } from './transfers';
 
 export type { OwnershipConfig };
-
-/** What of a call says how its memory is treated. */
-type Terms = Pick<DmaArguments, 'device' | 'coherent' | 'direction' | 'skipsSync'>;
 
 /** A part of a mapping that a call names. */
 type Part = ByteRange & { readonly mapping: Mapping };
@@ -53,10 +49,6 @@ export class Ownership {
   readonly #report: OwnershipReport;
   readonly #access: AccessRules;
   readonly #scope = new CallScope();
-  /** How memory is treated that is just being mapped. */
-  #mapping: Terms | null = null;
-  /** Slots that were taken for it, by the memory they stand for. */
-  readonly #slots = new Map<number, number>();
   /** Memory that the DMA API has allocated, by device and bus address. */
   readonly #memory = new Map<string, readonly Mapping[]>();
 
@@ -83,13 +75,18 @@ export class Ownership {
     return this.#scope.maintainedAt(bytes);
   }
 
+  /** The program is over: a call that has not ended by now never will. */
+  finish(): void {
+    this.#scope.clear();
+  }
+
   mapBegins(request: DmaRequest, site: CallSite): void {
     if (request.kind === 'resource') return;
     this.#mapBegins(request, [{ start: request.address, size: request.size }], site);
   }
 
-  mapFailed(): void {
-    this.#endMap();
+  mapFailed(request: DmaRequest): void {
+    if (request.kind !== 'resource') this.#scope.end();
   }
 
   dmaMapped(range: DmaRange, site: CallSite): void {
@@ -124,6 +121,10 @@ export class Ownership {
     this.#mapped(range, piecesOf(range.entries), made, site);
   }
 
+  sgMapFailed(): void {
+    this.#scope.end();
+  }
+
   sgCallBegins(operation: DmaOperation, call: SgCall, site: CallSite): void {
     this.#callBegins(operation, call, busCallsOf(call), site);
   }
@@ -142,10 +143,9 @@ export class Ownership {
 
   /** The slot has what was copied into it, and no cache was maintained yet. */
   bounced(address: number, slot: number, size: number): void {
-    this.#slots.set(address, slot);
-    const range = { start: slot, size };
-    this.#scope.extend(range);
-    if (this.#mapping !== null) this.#undefine(this.#mapping, range);
+    this.#scope.takeSlot(address, slot, size);
+    const { terms } = this.#scope;
+    if (terms !== null) this.#undefine(terms, { start: slot, size });
   }
 
   memoryAllocated(range: DmaMemoryRange, site: CallSite): void {
@@ -215,9 +215,7 @@ export class Ownership {
   }
 
   #mapBegins(terms: Terms, memory: readonly ByteRange[], site: CallSite): void {
-    this.#mapping = terms;
-    this.#scope.begin(memory);
-    for (const range of this.#scope.own ?? []) {
+    for (const range of this.#scope.begin(terms, memory)) {
       this.#report.met('map', this.transfers.metByCall('map', terms, range), () => site);
     }
     for (const range of memory) this.#undefine(terms, range);
@@ -231,16 +229,10 @@ export class Ownership {
   ): void {
     const owner = terms.skipsSync ? 'shared' : made.owner;
     for (const piece of pieces) {
-      const slot = this.#slots.get(piece.address) ?? null;
+      const slot = this.#scope.slotOf(piece.address);
       this.#make({ ...terms, ...piece }, { ...made, owner }, slot, site);
     }
-    this.#endMap();
-  }
-
-  #endMap(): void {
     this.#scope.end();
-    this.#mapping = null;
-    this.#slots.clear();
   }
 
   #make(
@@ -267,16 +259,11 @@ export class Ownership {
     site: CallSite,
   ): void {
     const parts = operation === 'unmap' ? this.#named(calls) : this.#synced(calls);
-    if (parts.length === 0) {
-      this.#scope.end();
-      return;
-    }
     const reached = parts.map(({ mapping, start, size }) => ({
       start: start - mapping.start + mapping.reached.start,
       size,
     }));
-    this.#scope.begin(reached);
-    for (const range of this.#scope.own ?? []) {
+    for (const range of this.#scope.begin(terms, reached)) {
       this.#report.met(operation, this.transfers.metByCall(operation, terms, range), () => site);
     }
     for (const part of parts.filter(({ mapping }) => mapping.isBounced)) this.#scope.extend(part);

@@ -283,3 +283,16 @@ test('that memory is mapped as if it were registers all versions warn of, mainli
     t.is(bench.debug.log.errorCount, isError ? 1 : 0);
   }
 });
+
+test('what drivers hold when a machine is up is nothing that they leave behind', t => {
+  const bench = new DebugBench();
+  const kept = bench.map();
+  bench.debug.keep();
+  bench.debug.released(kept, HERE);
+  t.deepEqual(bench.texts(), []);
+  bench.map({ address: START + 4096 });
+  bench.debug.released(kept, HERE);
+  t.deepEqual(bench.checks(), [2]);
+  bench.unmap(kept);
+  t.deepEqual(bench.checks(), []);
+});

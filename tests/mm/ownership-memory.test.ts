@@ -2,7 +2,7 @@ import test from 'ava';
 import type { DmaMemoryRange, DmaPoolBlock } from '../../drivers/base/types/observer';
 import { listOf, memoryOf } from './debug-kernel';
 import { OwnershipBench, SIZE, START } from './ownership-bench';
-import { BUS_OFFSET, LINE, partOf, site } from './watched-memory';
+import { BUS_OFFSET, LINE, partOf, range, site } from './watched-memory';
 
 /* Ownership of lists, of what the DMA API allocates, of pools and of what is bounced. */
 
@@ -106,7 +106,8 @@ test('calls on a list that is not mapped change nothing', t => {
   bench.unmapList(list);
   bench.unmapList(unmapped);
   bench.ownership.sgMapBegins(list, site('m'));
-  bench.ownership.mapFailed();
+  bench.ownership.sgMapFailed();
+  t.false(bench.ownership.isInCall);
   t.deepEqual([bench.findings.all.length, bench.watch.watched], [0, 0]);
 });
 
@@ -380,11 +381,12 @@ test('a coherent device that is bounced has no more in common with the CPU than 
 
 test('a slot that was taken for a mapping that failed is none of the next', t => {
   const bench = new OwnershipBench();
-  bench.ownership.mapBegins(bench.map({ address: START + 65536 }), site('m'));
+  const request = bench.map({ address: START + 65536 });
+  bench.ownership.mapBegins(request, site('m'));
   bench.ownership.bounced(START, SLOT, SIZE);
   const slot = { start: SLOT, size: SIZE };
   t.deepEqual(bench.ownership.maintainedAt(slot), slot);
-  bench.ownership.mapFailed();
+  bench.ownership.mapFailed(request);
   bench.map();
   t.deepEqual([bench.device(true), bench.device(true, SLOT)], [[], ['device-access-unmapped']]);
 });
@@ -399,4 +401,33 @@ test('pieces of a list have a slot each, or none', t => {
   t.deepEqual(bench.device(true, SECOND), ['device-access-unmapped']);
   bench.unmapList(list);
   t.deepEqual(bench.device(true, SLOT), ['device-access-after-unmap']);
+});
+
+test('a call may make another: each has its own bytes, direction and slots', t => {
+  const bench = new OwnershipBench();
+  const { ownership } = bench;
+  const outer = range({ address: START, size: SIZE });
+  ownership.mapBegins(outer, site('outer'));
+  ownership.bounced(START, SLOT, SIZE);
+  const tables = bench.map({ device: 'iommu', address: SECOND, direction: 'to-device' });
+  t.true(ownership.isInCall, 'the outer one');
+  t.deepEqual(ownership.maintainedAt({ start: SLOT, size: LINE }), { start: SLOT, size: SIZE });
+  const never = range({ address: START + 65536, size: 4 });
+  ownership.callBegins('unmap', never, site('nothing'));
+  t.deepEqual(
+    [bench.cpu('load', SLOT), bench.cpu('store', SECOND)],
+    [[], ['cpu-access-to-device-buffer']],
+  );
+  ownership.dmaUnmapped(never, site('nothing'));
+  ownership.dmaMapped(outer, site('outer'));
+  t.false(ownership.isInCall);
+  t.deepEqual([bench.device(true, SLOT), bench.device(true)], [[], ['device-access-unmapped']]);
+  bench.unmap(tables);
+  bench.map({ kind: 'resource' });
+  ownership.mapBegins(bench.map({ kind: 'resource' }), site('r'));
+  ownership.mapFailed(range({ address: 0, size: 4, kind: 'resource' }));
+  t.false(ownership.isInCall);
+  ownership.mapBegins(never, site('a crash'));
+  ownership.finish();
+  t.false(ownership.isInCall);
 });
