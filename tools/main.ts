@@ -1,5 +1,6 @@
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
+import { benchCommand } from './commands/bench';
 import { boardsCommand } from './commands/boards';
 import { describeCommand } from './commands/describe';
 import { explainCommand } from './commands/explain';
@@ -29,7 +30,7 @@ export const main = async (argv: readonly string[], host: Host): Promise<ExitSta
 };
 
 const COMMANDS = [
-  ...['run', 'mutate', 'explain', 'rules', 'describe', 'boards', 'suites', 'completion'],
+  ...['run', 'mutate', 'explain', 'rules', 'describe', 'bench', 'boards', 'suites', 'completion'],
 ];
 
 /** Options that may be given several times. */
@@ -50,6 +51,7 @@ const read = async (
     .command(explainCommand(assign))
     .command(rulesCommand(assign))
     .command(describeCommand(assign))
+    .command(benchCommand(assign))
     .command(boardsCommand(assign))
     .command(suitesCommand(assign))
     .fail((message: string | null, error: Error | undefined) => {

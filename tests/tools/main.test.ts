@@ -31,7 +31,17 @@ test('help names every command and every exit status', async t => {
   const { status, out, err } = await dmabench('--help');
   t.is(status, 0);
   t.is(err, '');
-  const names = ['run', 'mutate', 'explain', 'rules', 'describe', 'boards', 'suites', 'completion'];
+  const names = [
+    'run',
+    'mutate',
+    'explain',
+    'rules',
+    'describe',
+    'bench',
+    'boards',
+    'suites',
+    'completion',
+  ];
   for (const name of names) {
     t.true(out.includes(`dmabench ${name}`), name);
   }

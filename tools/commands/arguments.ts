@@ -55,6 +55,19 @@ export interface MutateArguments extends MachineOptions, ListArguments {
   readonly seed: string;
 }
 
+export const BENCH_DIRECTIONS = ['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE'] as const;
+
+/** Arguments of `bench map`; numbers are still text. */
+export interface BenchArguments extends DescribeArguments {
+  readonly threads: string;
+  readonly iterations: string;
+  readonly 'dma-trans-ns': string;
+  readonly 'dma-bits': string;
+  readonly granule: string;
+  readonly dir: (typeof BENCH_DIRECTIONS)[number];
+  readonly node: string;
+}
+
 /** Arguments of `explain`. */
 export interface ExplainArguments extends ListArguments {
   /** `FILE`, or `FILE#N`. */
