@@ -29,6 +29,10 @@ import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
 import { deviceKindOf } from './devices';
+import { EveryIotlb, LruIotlb } from '../drivers/iommu/trivial/model/iotlb';
+import type { Iotlb } from '../drivers/iommu/trivial/model/iotlb';
+import type { StaleEntry, TrivialIommu } from '../drivers/iommu/trivial/model';
+import { iommuMatch, makeIommu, streamOf } from './iommus';
 import { rootController } from './interrupts';
 import type { InterruptController } from './interrupts';
 import type { MasterPlan } from './masters';
@@ -52,11 +56,20 @@ const SYSTEM_SIZE = 2 ** 48;
 /** Unmodelled registers lie under RAM, models over it. */
 const UNDER_RAM = -1;
 const OVER_RAM = 1;
+/** Entries of the TLB of an IOMMU. */
+const IOTLB_ENTRIES = 16;
 
 /** A modelled device of the tree, with its interrupt line. */
 export interface HardwareDevice {
   readonly plan: DevicePlan;
   readonly model: DeviceModel;
+  readonly irq: IrqLine;
+}
+
+/** An IOMMU that is modelled, with its interrupt line. */
+export interface HardwareIommu {
+  readonly plan: DevicePlan;
+  readonly model: TrivialIommu;
   readonly irq: IrqLine;
 }
 
@@ -78,6 +91,9 @@ export class Hardware implements Stateful {
   readonly interrupts: InterruptController | null;
   /** The registers of the cache outside the cores, null where nothing drives one. */
   readonly outerCache: DeviceModel | null;
+  readonly iommus: readonly HardwareIommu[];
+  /** On a checked machine told of each use of an entry that an IOMMU should have forgotten. */
+  onStaleEntry: ((stale: StaleEntry) => void) | null = null;
   readonly devices: readonly HardwareDevice[];
   readonly masters: readonly HardwareMaster[];
   readonly notes: readonly string[];
@@ -116,6 +132,7 @@ export class Hardware implements Stateful {
     this.notes = root.note === null ? [] : [root.note];
     if (this.interrupts !== null) this.#placeController(plan, this.interrupts);
     this.outerCache = this.#makeOuterCache(plan, onGuestError);
+    this.iommus = plan.devices.flatMap(device => this.#makeIommu(device, onGuestError));
     this.devices = plan.devices.flatMap(device => this.#makeDevice(device, onGuestError));
     this.masters = this.#makeMasters(plan, masters, onGuestError);
     this.#reset.pulse();
@@ -192,6 +209,7 @@ export class Hardware implements Stateful {
     return [
       ...(this.interrupts === null ? [] : [this.interrupts.model]),
       ...(this.outerCache === null ? [] : [this.outerCache]),
+      ...this.iommus.map(({ model }) => model),
       ...this.devices.map(({ model }) => model),
       ...this.masters.map(({ model }) => model),
     ];
@@ -325,6 +343,32 @@ export class Hardware implements Stateful {
     this.#reset.addChild(model.reset);
   }
 
+  #makeIommu(plan: DevicePlan, onGuestError: (text: string) => void): HardwareIommu[] {
+    const { node, compatible } = plan.device;
+    if (iommuMatch(compatible) === null) return [];
+    const { coherent } = plan.effective.dma;
+    this.#mayConnect(node.name, coherent);
+    this.#snooping.set(node.name, coherent);
+    const irq = new IrqLine(`${node.name}.irq`);
+    const model = makeIommu({
+      node,
+      tables: this.complex.masterMemory(node.name, this.#io, coherent),
+      iotlb: this.#iotlb(),
+      irq,
+      events: this.events,
+      onGuestError,
+      onStale: stale => this.onStaleEntry?.(stale),
+    });
+    this.#place(model, plan.device.resources);
+    return [{ plan, model, irq }];
+  }
+
+  /** In check mode a schedule is replayed, and whatever is in the table must be looked at. */
+  #iotlb(): Iotlb {
+    const { adversary, versions = false } = this.#options;
+    return adversary === 'all' ? new EveryIotlb() : new LruIotlb(versions ? 0 : IOTLB_ENTRIES);
+  }
+
   #makeDevice(plan: DevicePlan, onGuestError: (text: string) => void): HardwareDevice[] {
     const { node, compatible } = plan.device;
     const kind = deviceKindOf(compatible);
@@ -375,8 +419,11 @@ export class Hardware implements Stateful {
     throw new UnmodelledError(`${name}: dma-coherent`, 'these cores have no port that snoops');
   }
 
-  /** A master's way to memory, as its DMA configuration says. IOMMUs are in bypass. */
-  #port(name: string, { dma }: DmaFacts): DmaPort {
+  /** A master's way to memory, as its DMA configuration says. */
+  #port(name: string, facts: DmaFacts): DmaPort {
+    const { dma } = facts;
+    const stream = streamOf(facts);
+    const iommu = this.iommus.find(({ plan }) => plan.device.node === stream?.node)?.model;
     const windows =
       dma.map?.map(region => ({
         dma: Number(region.dma),
@@ -388,7 +435,7 @@ export class Hardware implements Stateful {
       name,
       memory: this.complex.masterMemory(name, this.#io, dma.coherent),
       windows,
-      iommu: null,
+      iommu: stream === null ? null : (iommu?.stream(stream.stream, name) ?? null),
       events: this.events,
       timing: this.#options.timing,
       trace: this.trace,

@@ -1,4 +1,5 @@
 import { hex } from '../drivers/base/types/address';
+import { streamOf } from './iommus';
 import type { DevicePlan } from './plan-devices';
 import type { DmaFacts } from './quirks';
 
@@ -40,10 +41,13 @@ export const masterOf = ({ device, effective: facts }: DevicePlan): MasterPlan =
   count: 1,
 });
 
-const labelOf = ({ dma }: DmaFacts): string => {
+const labelOf = (facts: DmaFacts): string => {
+  const { dma } = facts;
   const windows = (dma.map ?? []).map(
     ({ dma: bus, cpu, size }) => `${hex(bus)}→${hex(cpu)}+${hex(size)}`,
   );
   const coherence = dma.coherent ? 'coherent' : 'non-coherent';
-  return [coherence, ...windows].join(', ');
+  const stream = streamOf(facts);
+  const behind = stream === null ? [] : [`behind ${stream.node.name}`];
+  return [coherence, ...windows, ...behind].join(', ');
 };

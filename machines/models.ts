@@ -17,6 +17,7 @@ import {
 import { COMPATIBLE as SUN4I_IC, INTC as SUN4I_IC_SHEET } from '../drivers/irqchip/sun4i-ic/regs';
 import { COMPATIBLE as VIC, VIC as VIC_SHEET } from '../drivers/irqchip/vic/regs';
 import { deviceKindOf } from './devices';
+import { iommuMatch, iommuWindows } from './iommus';
 
 /** Interrupt controllers, by the folder of drivers/irqchip that models them. */
 export const IRQ_CHIPS = {
@@ -68,5 +69,6 @@ export const windowSizes = (compatible: readonly string[]): readonly number[] =>
   const chip = irqChipFor(compatible);
   if (chip !== null) return IRQ_CHIP_WINDOWS[chip];
   if (compatible.some(name => PL310_COMPATIBLE.includes(name))) return [PL310.size];
+  if (iommuMatch(compatible) !== null) return iommuWindows(compatible);
   return deviceKindOf(compatible)?.windows ?? [];
 };

@@ -11,6 +11,7 @@ import type { OfDevice } from '../drivers/of/platform';
 import type { CoherentName } from '../mm/arch-dma';
 import { coherentNameOf } from './coherent';
 import { deviceKindOf } from './devices';
+import { checkIommus, iommuMatch } from './iommus';
 import { irqChipFor } from './models';
 import { planCpus } from './plan-cpus';
 import type { CpuPlan, OuterPlan } from './plan-cpus';
@@ -70,6 +71,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
   const context = { tree, phandles, arch, cpus: cpus.length, ram: memory.banks };
   const quirks = new Quirks(context, options.quirks);
   const devices = planDevices(nodes, phandles, arch, quirks, matchOf);
+  checkIommus(devices);
   checkWindows(devices, cpus, memory);
   return {
     tree,
@@ -108,7 +110,7 @@ const matchIn = (
     if (root?.device === device && root.problem === null) {
       return compatible.find(name => irqChipFor([name]) !== null) ?? null;
     }
-    return compatible.find(name => deviceKindOf([name]) !== null) ?? null;
+    return iommuMatch(compatible) ?? compatible.find(name => deviceKindOf([name]) !== null) ?? null;
   };
 };
 

@@ -46,7 +46,7 @@ const coherenceRule = ({ mapping, snoops }: JudgedVerdict): RuleId | null => {
 const ruleOfBits = ({ verdict, mapping, maintained }: JudgedVerdict): RuleId | null => {
   const { bits, by, access } = verdict;
   if (has(bits, MAY_STALE, MUST_STALE, STUCK)) {
-    if (by.kind === 'walker') return 'stale-table-word';
+    if (access === 'table walk') return 'stale-table-word';
     return by.kind === 'device' ? 'stale-device-read' : 'stale-cpu-read';
   }
   if (has(bits, EARLY)) return 'missing-read-barrier';

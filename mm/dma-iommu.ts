@@ -17,12 +17,11 @@ import { runsBehind } from './dma-iova-ops';
 import type { IovaTranslation } from './dma-iova-ops';
 import { iommuMapRanges, iommuUnmap } from './iommu/map';
 import type { PhysRange } from './iommu/map';
-import type { Iommus } from './iommu/core';
+import type { DmaCookie, Iommus } from './iommu/core';
 import { IommuProt } from './iommu/types';
 import type { IommuOps } from './iommu/types';
 import { failedSg, finaliseSg, layOutSg, segmentsOf } from './iommu/sg';
 import type { SgPlace } from './iommu/sg';
-import type { IovaDomain } from './iova';
 import type { Translation } from './dma-stages';
 
 /*
@@ -35,12 +34,6 @@ import type { Translation } from './dma-stages';
 
 /** Frames of the largest allocation that a cache of addresses keeps (iova_rcache_range). */
 const CACHED_FRAMES = 2 ** 5;
-
-/** The part of a device's DMA that goes by addresses of its own. */
-export interface IovaSpace {
-  readonly ops: IommuOps;
-  readonly iova: IovaDomain;
-}
 
 /** What a direction permits the device (dma_info_to_prot): to read what it is to read, no more. */
 export const dmaInfoToProt = (
@@ -71,22 +64,19 @@ export class IommuDma {
   }
 
   /** Null: the device's DMA is not translated (use_dma_iommu). */
-  spaceOf(dev: Device): IovaSpace | null {
-    const attached = this.#iommus.dmaDomain(dev);
-    if (attached === null) return null;
-    const { domain, iova } = attached;
-    return domain.ops === null || iova === null ? null : { ops: domain.ops, iova };
+  spaceOf(dev: Device): DmaCookie | null {
+    return this.#iommus.dmaDomain(dev);
   }
 
   /** As spaceOf, of a device that only has operations because it has one. */
-  mustHave(dev: Device): IovaSpace {
+  mustHave(dev: Device): DmaCookie {
     const space = this.spaceOf(dev);
     invariant(space !== null, `${dev.name} is behind no IOMMU`);
     return space;
   }
 
   /** Addresses for so many bytes, which the device can put on the wire; null: none are left. */
-  allocIova({ ops, iova }: IovaSpace, dev: Device, size: number, mask: number): DmaAddr | null {
+  allocIova({ ops, iova }: DmaCookie, dev: Device, size: number, mask: number): DmaAddr | null {
     const { busLimit } = dev.dma;
     const onBus = busLimit === null || busLimit === 0 ? mask : Math.min(mask, busLimit);
     const limit = Math.min(onBus, ops.apertureEnd);
@@ -94,13 +84,13 @@ export class IommuDma {
     return pfn === null ? null : dmaAddr(pfn * iova.granule);
   }
 
-  freeIova({ iova }: IovaSpace, address: DmaAddr, size: number): void {
+  freeIova({ iova }: DmaCookie, address: DmaAddr, size: number): void {
     iova.freeFast(address / iova.granule, size / iova.granule);
   }
 
   /** Maps runs of whole frames to addresses of their own (__iommu_dma_map); null: it cannot be. */
   map(
-    space: IovaSpace,
+    space: DmaCookie,
     dev: Device,
     ranges: readonly PhysRange[],
     prot: number,
@@ -119,7 +109,7 @@ export class IommuDma {
    * before that (__iommu_dma_unmap). A size that is not the mapping's is warned of, as there; what
    * it leaves mapped keeps its addresses, where Linux would give them to the next one.
    */
-  unmap(space: IovaSpace, dev: Device, address: DmaAddr, size: number): void {
+  unmap(space: DmaCookie, dev: Device, address: DmaAddr, size: number): void {
     const { granule } = space.iova;
     const { address: start, size: bytes } = framesOf(address, size, granule);
     const unmapped = bytes === 0 ? 0 : iommuUnmap(space.ops, start, bytes);

@@ -1,10 +1,18 @@
+import type { CallGate } from '../../drivers/base/kernel/call-gate';
 import type { Device } from '../../drivers/base/kernel/device';
 import { EBUSY, EINVAL, ENODEV, ENOMEM } from '../../drivers/base/kernel/errno';
 import { hex } from '../../drivers/base/types/address';
 import { invariant } from '../../drivers/base/types/errors';
 import { IovaDomain } from '../iova';
 import type { IovaCpus } from '../iova-cache';
-import type { DomainType, IommuDevice, IommuDomain, IommuFault, TableMemory } from './types';
+import type {
+  DomainType,
+  IommuDevice,
+  IommuDomain,
+  IommuFault,
+  IommuOps,
+  TableMemory,
+} from './types';
 
 /** Masters that one IOMMU cannot tell apart, and what they are attached to (struct iommu_group). */
 export class IommuGroup {
@@ -23,11 +31,16 @@ export class IommuGroup {
   }
 }
 
-/** A domain, and which addresses of it the DMA API has given away (iommu_dma_cookie). */
+/** What the DMA API has of a domain: its table, and which addresses are given away. */
+export interface DmaCookie {
+  readonly ops: IommuOps;
+  readonly iova: IovaDomain;
+}
+
+/** A domain, and what the DMA API has of it (iommu_dma_cookie): null but for a domain of its own. */
 export interface AttachedDomain {
   readonly domain: IommuDomain;
-  /** Null but in a domain of the DMA API. */
-  readonly iova: IovaDomain | null;
+  readonly dma: DmaCookie | null;
 }
 
 /** What the core is told of the kernel around it. */
@@ -36,6 +49,8 @@ export interface IommusConfig {
   readonly cpus: IovaCpus;
   /** What a device gets unless somebody attaches it elsewhere (iommu.passthrough). */
   readonly defaultType: Extract<DomainType, 'dma' | 'identity'>;
+  /** Asked before each invalidation (`flush`); null: all are carried out. */
+  readonly gate: CallGate | null;
 }
 
 /** All IOMMUs of a kernel, their groups, and which domain each has (drivers/iommu/iommu.c). */
@@ -88,9 +103,8 @@ export class Iommus {
   }
 
   /** The domain that the DMA API of a device goes through; null: it goes directly. */
-  dmaDomain(dev: Device): AttachedDomain | null {
-    const attached = this.#groupOf.get(dev)?.defaultDomain ?? null;
-    return attached?.iova === null ? null : attached;
+  dmaDomain(dev: Device): DmaCookie | null {
+    return this.#groupOf.get(dev)?.defaultDomain.dma ?? null;
   }
 
   /** A domain for a user of its own; null without memory (iommu_paging_domain_alloc). */
@@ -121,7 +135,7 @@ export class Iommus {
     if (group === null) return -ENODEV;
     if (group.devices.length !== 1 || this.#users.get(domain) !== group.iommu) return -EINVAL;
     if (group.domain !== group.defaultDomain) return -EBUSY;
-    this.#attach(group, { domain, iova: null });
+    this.#attach(group, { domain, dma: null });
     return 0;
   }
 
@@ -136,11 +150,14 @@ export class Iommus {
     const { memory, cpus, defaultType } = this.#config;
     const domain = iommu.domainAlloc(defaultType, memory);
     if (domain === null) return null;
-    const { ops, type } = domain;
-    const iova = ops === null || type !== 'dma' ? null : new IovaDomain(spaceOf(ops), cpus);
-    const group = new IommuGroup(iommu, number, { domain, iova });
+    const group = new IommuGroup(iommu, number, { domain, dma: this.#dmaOf(domain, cpus) });
     iommu.attach(number, domain);
     return group;
+  }
+
+  #dmaOf({ ops, type }: IommuDomain, cpus: IovaCpus): DmaCookie | null {
+    if (ops === null || type !== 'dma') return null;
+    return { ops: flushGated(ops, this.#config.gate), iova: new IovaDomain(spaceOf(ops), cpus) };
   }
 
   #attach(group: IommuGroup, attached: AttachedDomain): void {
@@ -170,6 +187,22 @@ const spaceOf = (
     endPfn: Math.floor((ops.apertureEnd + 1) / granule),
   };
 };
+
+/** The same table, its invalidations behind the gate. */
+const flushGated = (ops: IommuOps, gate: CallGate | null): IommuOps =>
+  gate === null
+    ? ops
+    : {
+        pageSizes: ops.pageSizes,
+        apertureStart: ops.apertureStart,
+        apertureEnd: ops.apertureEnd,
+        map: (iova, address, size, prot) => ops.map(iova, address, size, prot),
+        unmap: (iova, size) => ops.unmap(iova, size),
+        iovaToPhys: iova => ops.iovaToPhys(iova),
+        flush: (iova, size) => {
+          if (gate.isCarriedOut('iommu', 'flush')) ops.flush(iova, size);
+        },
+      };
 
 /** The smallest page. */
 export const granuleOf = (pageSizes: number): number => {

@@ -159,7 +159,7 @@ export class FakeIommuBench {
     this.#services = services;
     this.iommu = new FakeIommu(pages, pageSizes);
     const memory = { alloc: () => null, free: nothing, load: () => 0, store: nothing };
-    this.iommus = new Iommus({ memory, cpus: { online: 1, number: 0 }, defaultType });
+    this.iommus = new Iommus({ memory, cpus: { online: 1, number: 0 }, defaultType, gate: null });
     this.iommus.register(this.iommu);
     this.dma = new IommuDma(this.iommus);
   }
@@ -180,7 +180,7 @@ export class FakeIommuBench {
 
   /** The table of a device's domain. */
   tableOf(dev: Device): FakeTable {
-    const ops = this.iommus.dmaDomain(dev)?.domain.ops;
+    const ops = this.iommus.dmaDomain(dev)?.ops;
     if (!(ops instanceof FakeTable)) throw new Error('no table');
     return ops;
   }
@@ -188,7 +188,7 @@ export class FakeIommuBench {
   /** Addresses that nobody has, with those in caches. */
   freeFrames(dev: Device): number {
     const iova = this.iommus.dmaDomain(dev)?.iova;
-    if (iova === null || iova === undefined) throw new Error('no addresses');
+    if (iova === undefined) throw new Error('no addresses');
     iova.flushCaches();
     return iova.freeFrames;
   }

@@ -189,8 +189,10 @@ const finalOf = (
   entry: number,
 ): Pick<CountedFinding, 'rule' | 'missing'> => {
   if (raw.rule === 'coherent-in-tree-only' || raw.rule === 'coherent-in-hardware-only') return raw;
-  if (missing === null) return { rule, missing: raw.missing };
-  return { rule, missing: sinceAllocated(ofBuffer(missing, raw), raw, history, entry) };
+  // The walker of an IOMMU is a device like others but for what it reads.
+  const final = raw.rule === 'stale-table-word' ? raw.rule : rule;
+  if (missing === null) return { rule: final, missing: raw.missing };
+  return { rule: final, missing: sinceAllocated(ofBuffer(missing, raw), raw, history, entry) };
 };
 
 /** Calls of the DMA API are made for the whole buffer, whichever bytes showed them missing. */

@@ -3,7 +3,7 @@ import type { DmaAttrs } from './dma-mapping';
 import type { DmaMapOps } from './device';
 
 /** Which of the kernel's own interfaces a call is of. */
-export type CallLayer = 'dma' | 'barrier' | 'cache' | 'outer cache' | 'tlb';
+export type CallLayer = 'dma' | 'barrier' | 'cache' | 'outer cache' | 'tlb' | 'iommu';
 
 /** Asked before each call of these interfaces: whoever answers no leaves the call out. */
 export interface CallGate {

@@ -29,11 +29,16 @@ const INVALIDATION_NANOSECONDS = 100;
 /** Longer than any transaction: what holds for a stream, whatever the address. */
 const ANY_LENGTH = 2 ** 52;
 
-/** A transaction that might have used an entry that the table has no more. Addresses in bytes. */
-export interface StaleEntry {
+/** Where a transaction is, and whose it is. */
+interface Access {
+  readonly master: string;
   readonly stream: number;
   readonly address: number;
   readonly write: boolean;
+}
+
+/** A transaction that might have used an entry that the table has no more. */
+export interface StaleEntry extends Access {
   /** Where the kept entry leads; where the table's leads, null if that is not valid. */
   readonly older: number;
   readonly newer: number | null;
@@ -96,10 +101,12 @@ export class TrivialIommu extends Device {
     });
   }
 
-  /** What the transactions of a stream pass on their way. */
-  stream(stream: number): IommuHook {
+  /** What the transactions of a master on this stream pass on their way. */
+  stream(stream: number, master: string): IommuHook {
     invariant(stream >= 0 && stream < STREAMS, `${this.name} has no stream ${stream}`);
-    return { translate: (address, write) => this.#translate(stream, address, write) };
+    return {
+      translate: (address, write) => this.#translate({ stream, master, address, write }),
+    };
   }
 
   /** BenchError during an invalidation: what its timer will do cannot be saved. */
@@ -123,32 +130,30 @@ export class TrivialIommu extends Device {
     return [MemoryRegion.io(this.name, TRIVIAL_IOMMU.size, this.#regs)];
   }
 
-  #translate(stream: number, address: number, write: boolean): IommuAnswer | null {
+  #translate(access: Access): IommuAnswer | null {
+    const { stream, address, write } = access;
     const { CTRL, PAGES } = this.#regs.STREAM(stream);
     if (this.#regs.CTRL.ENABLE === 0 || CTRL.MODE === StreamMode.Bypass) return null;
     if (CTRL.MODE !== StreamMode.Translate) {
-      return this.#fault(stream, address, write, FaultCause.Abort, ANY_LENGTH);
+      return this.#fault(access, FaultCause.Abort, ANY_LENGTH);
     }
     const page = Math.floor(address / ENTRY_SPAN);
     const inPage = address % ENTRY_SPAN;
     const length = ENTRY_SPAN - inPage;
-    if (page >= PAGES.COUNT) {
-      return this.#fault(stream, address, write, FaultCause.Aperture, ANY_LENGTH);
-    }
-    const entry = this.#entryOf(stream, page, address, write);
-    if (entry === null) return this.#fault(stream, address, write, FaultCause.Walk, length);
-    if (!isValid(entry)) {
-      return this.#fault(stream, address, write, FaultCause.Translation, length);
-    }
+    if (page >= PAGES.COUNT) return this.#fault(access, FaultCause.Aperture, ANY_LENGTH);
+    const entry = this.#entryOf(access, page);
+    if (entry === null) return this.#fault(access, FaultCause.Walk, length);
+    if (!isValid(entry)) return this.#fault(access, FaultCause.Translation, length);
     if (write && ENTRY.WRITE.of(entry) === 0) {
-      return this.#fault(stream, address, write, FaultCause.Permission, length);
+      return this.#fault(access, FaultCause.Permission, length);
     }
     return { address: frameOf(entry) + inPage, length, result: TxResult.Ok };
   }
 
   /** From the TLB, else from the table; null where no table is. */
-  #entryOf(stream: number, page: number, address: number, write: boolean): number | null {
+  #entryOf(access: Access, page: number): number | null {
     const { tables, iotlb, onStale } = this.#ports;
+    const { stream } = access;
     const key = entryKey(stream, page);
     const at = this.#regs.STREAM(stream).TABLE.FRAME * ENTRY_SPAN + page * ENTRY_SIZE;
     const kept = iotlb.find(key);
@@ -159,20 +164,17 @@ export class TrivialIommu extends Device {
     const entry = tables.readTable(at);
     if (entry === null) return null;
     for (const older of iotlb.others(key, entry)) {
-      const newer = isValid(entry) ? frameOf(entry) : null;
-      onStale?.({ stream, address, write, older: frameOf(older), newer });
+      onStale?.({
+        ...access,
+        older: frameOf(older),
+        newer: isValid(entry) ? frameOf(entry) : null,
+      });
     }
     if (isValid(entry)) iotlb.keep(key, entry);
     return entry;
   }
 
-  #fault(
-    stream: number,
-    address: number,
-    write: boolean,
-    cause: FaultCause,
-    length: number,
-  ): IommuAnswer {
+  #fault({ stream, address, write }: Access, cause: FaultCause, length: number): IommuAnswer {
     const { STATUS, FAULT_INFO, FAULT_LO, FAULT_HI } = this.#regs;
     if (STATUS.FAULT === 1) {
       STATUS.MULTIPLE = 1;

@@ -50,7 +50,7 @@ const running = (iotlb?: Iotlb) => {
   const { bench, model } = made;
   const bus = new DeviceBus(model);
   const regs = ioRegisters(TRIVIAL_IOMMU, bus.io, bus.baseOf(0));
-  const port = bench.port({ iommu: model.stream(STREAM) });
+  const port = bench.port({ iommu: model.stream(STREAM, 'master') });
   const entry = (page: number, value: number): void => {
     const bytes = [0, 8, 16, 24].map(shift => (value >>> shift) & 0xff);
     bench.poke(RAM_BASE + 4 * page, bytes);
@@ -98,7 +98,7 @@ deviceModelConformance(test, 'trivial-iommu', () => {
       bus.write(last + streams.registers.PAGES.at, 4, PAGES);
       bus.write(last + streams.registers.CTRL.at, 4, StreamMode.Translate);
       bus.write(TRIVIAL_IOMMU.registers.CTRL.at, 4, 1);
-      const hook = model.stream(STREAMS - 1);
+      const hook = model.stream(STREAMS - 1, 'master');
       hook.translate(0, false);
       hook.translate(0, true);
     },
@@ -134,7 +134,7 @@ test('while it is off, and for a stream in bypass, addresses pass unchanged', t 
   regs.STREAM(STREAM).CTRL.write({ MODE: StreamMode.Bypass });
   t.deepEqual(read(DATA), [1, 2, 3, 4]);
   const windows = [{ dma: 0x100, cpu: DATA, size: 0x10 }];
-  const port = bench.port({ iommu: model.stream(STREAM), windows });
+  const port = bench.port({ iommu: model.stream(STREAM, 'master'), windows });
   const into = new Uint8Array(2);
   t.is(port.read(dmaAddr(0x102), 2, into), TxResult.Ok, 'then the bus has its windows');
   t.deepEqual([...into], [3, 4]);
@@ -241,7 +241,7 @@ test('streams have tables and entries of their own', t => {
   regs.STREAM(2).CTRL.write({ MODE: StreamMode.Translate });
   regs.STREAM(2).TABLE.write({ FRAME: TABLE + 1 });
   regs.STREAM(2).PAGES.write({ COUNT: PAGES });
-  const other = bench.port({ iommu: model.stream(2) });
+  const other = bench.port({ iommu: model.stream(2, 'other') });
   t.is(other.read(dmaAddr(4 * PAGE_SIZE), 4, new Uint8Array(4)), TxResult.Error);
   t.is(regs.FAULT_INFO.read().STREAM, 2);
 });
@@ -264,7 +264,13 @@ test('every TLB at once: the table decides, and what else might have been used i
   t.deepEqual(stale, []);
   entry(1, to(RAM_BASE));
   t.deepEqual(read(PAGE_SIZE + 4, 1), [to(RAM_BASE) % 256]);
-  const told = { stream: STREAM, address: PAGE_SIZE + 4, write: false, older: DATA };
+  const told = {
+    master: 'master',
+    stream: STREAM,
+    address: PAGE_SIZE + 4,
+    write: false,
+    older: DATA,
+  };
   t.deepEqual(stale.splice(0), [{ ...told, newer: RAM_BASE }]);
   entry(1, 0);
   t.is(write(PAGE_SIZE, 1), TxResult.Error);
@@ -307,5 +313,5 @@ test('reset forgets the TLB and what was under way, and then lets everything pas
   model.reset.release();
   t.is(bench.events.pending, 0);
   t.deepEqual(read(DATA, 1), [1]);
-  t.throws(() => model.stream(STREAMS), { instanceOf: BenchError });
+  t.throws(() => model.stream(STREAMS, 'master'), { instanceOf: BenchError });
 });

@@ -1,0 +1,144 @@
+import type { Device } from '../../../base/kernel/device';
+import { EEXIST, EINVAL } from '../../../base/kernel/errno';
+import { offsetBy, physAddr } from '../../../base/types/address';
+import type { CpuAddr, DmaAddr, PhysAddr } from '../../../base/types/address';
+import { PAGE_SIZE } from '../../../base/types/bits';
+import {
+  DmaDirection,
+  dmaMapSingle,
+  dmaMappingError,
+  dmaSyncSingleForCpu,
+  dmaSyncSingleForDevice,
+  dmaUnmapSingle,
+} from '../../../../mm/dma-mapping-common';
+import { IommuProt } from '../../../../mm/iommu/types';
+import type { IommuOps, TableMemory } from '../../../../mm/iommu/types';
+import { ENTRY, ENTRY_SIZE, ENTRY_SPAN } from '../regs';
+
+/** Ends what the TLB holds of `count` entries of a table, from the `first` on. */
+export type FlushEntries = (first: number, count: number) => void;
+
+const NOTHING = 0;
+const CANNOT_TRANSLATE = 'Cannot accommodate DMA translation for IOMMU page tables';
+
+const isValid = (entry: number): boolean => ENTRY.VALID.of(entry) === 1;
+
+/** The order of a run of pages that holds so many bytes (get_order). */
+const orderOf = (bytes: number): number => Math.max(0, Math.ceil(Math.log2(bytes / PAGE_SIZE)));
+
+/**
+ * One flat table. It is a DMA buffer of the IOMMU's, mapped for it to read for as long as it lives;
+ * each change of entries is synced, as io-pgtable does, and the entries are the CPU's own for that
+ * time.
+ */
+export class TrivialTable implements IommuOps {
+  readonly pageSizes = ENTRY_SPAN;
+  readonly apertureStart = 0;
+  readonly apertureEnd: number;
+  /** How many entries it has. */
+  readonly pages: number;
+  /** Where the walker finds it. */
+  readonly address: DmaAddr;
+  readonly #dev: Device;
+  readonly #memory: TableMemory;
+  readonly #entries: CpuAddr;
+  readonly #flush: FlushEntries;
+
+  private constructor(
+    dev: Device,
+    memory: TableMemory,
+    pages: number,
+    at: { readonly entries: CpuAddr; readonly address: DmaAddr },
+    flush: FlushEntries,
+  ) {
+    this.#dev = dev;
+    this.#memory = memory;
+    this.pages = pages;
+    this.apertureEnd = pages * ENTRY_SPAN - 1;
+    this.#entries = at.entries;
+    this.address = at.address;
+    this.#flush = flush;
+  }
+
+  /** A table of no valid entry; null without memory that the walker can have. */
+  static make(
+    dev: Device,
+    memory: TableMemory,
+    pages: number,
+    flush: FlushEntries,
+  ): TrivialTable | null {
+    const order = orderOf(pages * ENTRY_SIZE);
+    const entries = memory.alloc(order);
+    if (entries === null) return null;
+    const bytes = pages * ENTRY_SIZE;
+    const address = dmaMapSingle(dev, entries, bytes, DmaDirection.ToDevice);
+    if (dmaMappingError(dev, address) === 0) {
+      const physical = dev.services.memory.virtToPhys(entries);
+      if (physical !== null && Number(physical) === Number(address)) {
+        return new TrivialTable(dev, memory, pages, { entries, address }, flush);
+      }
+      // The hardware takes physical addresses: a window of a bus, or a bounce, is in its way.
+      dev.services.log.device('err', dev, CANNOT_TRANSLATE);
+      dmaUnmapSingle(dev, address, bytes, DmaDirection.ToDevice);
+    }
+    memory.free(entries, order);
+    return null;
+  }
+
+  /** Gives its memory back: no stream has it any more. */
+  free(): void {
+    const bytes = this.pages * ENTRY_SIZE;
+    dmaUnmapSingle(this.#dev, this.address, bytes, DmaDirection.ToDevice);
+    this.#memory.free(this.#entries, orderOf(bytes));
+  }
+
+  map(iova: DmaAddr, address: PhysAddr, size: number, prot: number): number {
+    const first = iova / ENTRY_SPAN;
+    const count = size / ENTRY_SPAN;
+    const leadsTo = address / ENTRY_SPAN;
+    if (first + count > this.pages || leadsTo + count > ENTRY.FRAME.max + 1) return -EINVAL;
+    for (let i = 0; i < count; i++) if (isValid(this.#load(first + i))) return -EEXIST;
+    const isWritten = Math.floor(prot / IommuProt.Write) % 2 === 1;
+    const rights = ENTRY.VALID.at(1) + ENTRY.WRITE.at(isWritten ? 1 : 0);
+    this.#change(first, count, i => rights + ENTRY.FRAME.at(leadsTo + i));
+    return 0;
+  }
+
+  unmap(iova: DmaAddr, size: number): number {
+    const first = iova / ENTRY_SPAN;
+    const count = Math.min(size / ENTRY_SPAN, this.pages - first);
+    let unmapped = 0;
+    for (let i = 0; i < count; i++) if (isValid(this.#load(first + i))) unmapped++;
+    if (unmapped > 0) this.#change(first, count, () => NOTHING);
+    return unmapped * ENTRY_SPAN;
+  }
+
+  iovaToPhys(iova: DmaAddr): PhysAddr | null {
+    const page = Math.floor(iova / ENTRY_SPAN);
+    const entry = page < this.pages ? this.#load(page) : NOTHING;
+    if (!isValid(entry)) return null;
+    return physAddr(ENTRY.FRAME.of(entry) * ENTRY_SPAN + (iova % ENTRY_SPAN));
+  }
+
+  flush(iova: DmaAddr, size: number): void {
+    this.#flush(iova / ENTRY_SPAN, size / ENTRY_SPAN);
+  }
+
+  #change(first: number, count: number, entry: (index: number) => number): void {
+    const at = offsetBy(this.address, first * ENTRY_SIZE);
+    const bytes = count * ENTRY_SIZE;
+    dmaSyncSingleForCpu(this.#dev, at, bytes, DmaDirection.ToDevice);
+    for (let i = 0; i < count; i++) {
+      this.#memory.store(this.#at(first + i), entry(i));
+    }
+    dmaSyncSingleForDevice(this.#dev, at, bytes, DmaDirection.ToDevice);
+  }
+
+  #load(page: number): number {
+    return this.#memory.load(this.#at(page));
+  }
+
+  #at(page: number): CpuAddr {
+    return offsetBy(this.#entries, page * ENTRY_SIZE);
+  }
+}
