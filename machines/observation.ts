@@ -24,6 +24,7 @@ import type {
   Verdict,
 } from '../drivers/base/types/observer';
 import { DmaDebug } from '../mm/dma-debug';
+import type { DmaDebugOptions } from '../mm/dma-debug';
 import type { DebugAreas } from '../mm/dma-debug-addresses';
 import type { DmaDebugMessage } from '../mm/dma-debug-log';
 import { bufferOf } from '../mm/mappings';
@@ -40,6 +41,8 @@ export interface ObservedMachine {
   /** What a buffer held is gone when it is given to a device that writes it (arm, not arm64). */
   readonly dropsAtMap: boolean;
   readonly areas: DebugAreas;
+  /** How dma-debug is set; as Linux has it if absent, but that it tells of every error. */
+  readonly dmaDebug?: DmaDebugOptions;
   /** Whether the port of a master snoops the caches, whatever the tree says; null: no such. */
   readonly snoops: (device: string) => boolean | null;
 }
@@ -56,12 +59,13 @@ export class Observation implements HardwareObserver, SoftwareObserver {
 
   constructor(machine: ObservedMachine) {
     this.#machine = machine;
-    const { watch, now, lineBytes, dropsAtMap, areas } = machine;
+    const { watch, now, lineBytes, dropsAtMap, areas, dmaDebug } = machine;
     const { findings } = this;
     this.ownership = new Ownership({ watch, findings, now, lineBytes, dropsAtMap });
-    this.dmaDebug = new DmaDebug(areas, message => {
+    const tell = (message: DmaDebugMessage): void => {
       this.#debugMessage(message);
-    });
+    };
+    this.dmaDebug = new DmaDebug(areas, tell, dmaDebug);
   }
 
   /** The machine is up: what drivers hold by now they keep as long as it runs. */

@@ -3,6 +3,7 @@ import { KERNEL_IMAGE_SIZE } from '../arch/arm/mm/init';
 import { LongTables } from '../arch/arm/mm/pgtable-long';
 import { cpuAddr, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
+import type { DmaDebugOptions } from '../mm/dma-debug';
 import type { DebugAreas } from '../mm/dma-debug-addresses';
 import type { Hardware } from './hardware';
 import type { Kernel } from './kernel';
@@ -12,7 +13,11 @@ import { Observation } from './observation';
  * Watches hardware and the kernel that has just been set up on it, before anything else is done
  * with either; null on a machine whose caches are concrete: there is nothing to be told there.
  */
-export const observe = (hardware: Hardware, kernel: Kernel): Observation | null => {
+export const observe = (
+  hardware: Hardware,
+  kernel: Kernel,
+  dmaDebug: DmaDebugOptions = {},
+): Observation | null => {
   const { complex } = hardware;
   if (!(complex instanceof CheckedComplex)) return null;
   const { layout, info } = kernel.mm;
@@ -22,6 +27,7 @@ export const observe = (hardware: Hardware, kernel: Kernel): Observation | null 
     lineBytes: info.lineSize === 0 ? 1 : complex.checker.lineBytes,
     dropsAtMap: layout.image !== 'arm64',
     areas: areasOf(kernel),
+    dmaDebug,
     snoops: device => hardware.snoops(device),
   });
   complex.observer = observation;
