@@ -173,6 +173,13 @@ export class Kernel {
     if (info.isVivt || info.isAliasing) cache.dmaFlushRange(address, size);
   }
 
+  #irqsDisabled(): boolean {
+    if (this.irq === null) return false;
+    const areEnabled = this.cpu.setInterruptsEnabled(false);
+    this.cpu.setInterruptsEnabled(areEnabled);
+    return !areEnabled;
+  }
+
   #mustMap(address: PhysAddr, size: number): CpuAddr {
     const mapped = this.mappings.ioremap(address, size);
     if (mapped === null) throw new KernelOops('no address space for the registers of a cache');
@@ -201,6 +208,7 @@ export class Kernel {
       iounmap: address => {
         this.mappings.iounmap(address);
       },
+      irqsDisabled: () => this.#irqsDisabled(),
       flushKernelVmapRange: (address, size) => {
         this.#flushVmapRange(address, size);
       },

@@ -10,7 +10,7 @@ import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
 import { hexCpu } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
 import { allocOpsOf, checkDirection } from './dma-dispatch';
-import { beginSgCall, beginSgMap, endSgMap, tellAllocated, tellFreed } from './dma-observed';
+import { beginSgCall, beginSgMap, endSgMap, tellAllocated, tellFreed, tellWarning } from './dma-observed';
 import type { MappingDirection, ToldMemory } from './dma-observed';
 import { mmapPages } from './dma-user';
 import { pageToPhys, pfnToPage, physToPage } from './page-alloc';
@@ -28,7 +28,15 @@ const allocPages = (
   gfp: Gfp,
 ): DmaPages | null => {
   const asksForZone = gfp.dma === true || gfp.dma32 === true || gfp.highmem === true;
-  if (dev.dma.coherentMask === 0 || asksForZone || size <= 0) return null;
+  if (dev.dma.coherentMask === 0) {
+    tellWarning(dev, 'dma_alloc_pages() without a coherent mask');
+    return null;
+  }
+  if (asksForZone) {
+    tellWarning(dev, "dma_alloc_pages() from a zone of the caller's choice");
+    return null;
+  }
+  if (size <= 0) return null;
   const bytes = alignUp(size, PAGE_SIZE);
   return allocOpsOf(dev)?.allocPages?.(dev, bytes, direction, gfp) ?? null;
 };
@@ -137,7 +145,10 @@ export const dmaAllocNoncontiguous = (
   attrs: number,
 ): SgTable | null => {
   checkDirection(direction);
-  if (attrs !== DmaAttr.None && attrs !== DmaAttr.AllocSinglePages) return null;
+  if (attrs !== DmaAttr.None && attrs !== DmaAttr.AllocSinglePages) {
+    tellWarning(dev, 'dma_alloc_noncontiguous() with an attribute that it does not take');
+    return null;
+  }
   const ops = allocOpsOf(dev);
   const table =
     ops?.allocNoncontiguous === undefined

@@ -9,7 +9,7 @@ import type { UserVma } from '../drivers/base/kernel/user-vma';
 import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
 import { physToDma } from './dma-direct';
 import { allocOpsOf } from './dma-dispatch';
-import { tellAllocated, tellFreed } from './dma-observed';
+import { tellAllocated, tellFreed, tellWarning } from './dma-observed';
 import type { ToldMemory } from './dma-observed';
 import { sgPhys } from './dma-ops';
 
@@ -55,7 +55,8 @@ export const dmaAllocAttrs = (
 };
 
 const allocate = (dev: Device, size: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null => {
-  const { pool } = dev.dma;
+  const { pool, coherentMask } = dev.dma;
+  if (coherentMask === 0) tellWarning(dev, 'dma_alloc_attrs() without a coherent mask');
   if (pool === null) return allocOpsOf(dev)?.alloc?.(dev, size, withoutZones(gfp), attrs) ?? null;
   const block = pool.alloc(size);
   return (
@@ -75,6 +76,8 @@ export const dmaFreeAttrs = (
   const memory = { cpuAddr, dmaHandle };
   if (dev.services.observer !== null) tellFreed(dev, coherentMemory(size, memory, attrs));
   if (dev.dma.pool?.release(cpuAddr, size) === true) return;
+  // What was mapped for it is unmapped, which may sleep.
+  if (dev.services.irqsDisabled()) tellWarning(dev, 'dma_free_attrs() with interrupts disabled');
   allocOpsOf(dev)?.free?.(dev, size, cpuAddr, dmaHandle, attrs);
 };
 

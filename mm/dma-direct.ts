@@ -58,7 +58,7 @@ export const directTranslation = (memory: DirectMemory): Translation => {
     name: 'direct',
     map: (dev, address, size) => {
       const bus = physToDma(dev, address);
-      return dmaCapable(dev, bus, size) ? bus : DMA_MAPPING_ERROR;
+      return dmaCapable(dev, bus, size) ? bus : overflow(dev, bus, size);
     },
     unmap: () => undefined,
     toPhys: (dev, address) => (address === DMA_MAPPING_ERROR ? null : dmaToPhys(dev, address)),
@@ -66,7 +66,7 @@ export const directTranslation = (memory: DirectMemory): Translation => {
     // dma_direct_map_resource() asks no window: registers are taken for the same address on the bus.
     mapResource: (dev, address, size) => {
       const bus = dmaAddr(address);
-      return dmaCapable(dev, bus, size) ? bus : DMA_MAPPING_ERROR;
+      return dmaCapable(dev, bus, size) ? bus : overflow(dev, bus, size);
     },
     reachesAllMemory: dev => ram.every(range => isInWindows(dev, range)),
     supported: (dev, mask) => {
@@ -82,6 +82,25 @@ export const directTranslation = (memory: DirectMemory): Translation => {
     },
   };
 };
+
+/** What Linux says of memory that a device cannot reach, the first time it happens. */
+const overflow = (dev: Device, address: DmaAddr, size: number): DmaAddr => {
+  const { log } = dev.services;
+  log.once('dma-direct: overflow', () => {
+    const { mask, busLimit } = dev.dma;
+    const what = `DMA addr ${padded(address)}+${size} overflow`;
+    const limits = `mask ${bare(mask)}, bus limit ${bare(busLimit ?? 0)}`;
+    log.device('warn', dev, `${what} (${limits}).`);
+  });
+  return DMA_MAPPING_ERROR;
+};
+
+/** %llx: 2^64 stands for all ones. */
+const bare = (value: number): string => (value >= 2 ** 64 ? 'f'.repeat(16) : value.toString(16));
+
+/** %pad: with zeros in front, as many as an address of 32 or 64 bits has. */
+const padded = (address: DmaAddr): string =>
+  `0x${bare(address).padStart(address < 2 ** 32 ? 8 : 16, '0')}`;
 
 /** True if the windows of a device's bus cover a range of RAM (dma_direct_all_ram_mapped). */
 const isInWindows = (

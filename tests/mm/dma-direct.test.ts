@@ -4,6 +4,7 @@ import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { BusDmaRegion, DeviceDma, DmaMapOps } from '../../drivers/base/kernel/device';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { EIO, ENOMEM } from '../../drivers/base/kernel/errno';
+import { KernelLog } from '../../drivers/base/kernel/kernel-log';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
 import { bootMachine } from '../../machines/boot';
@@ -30,6 +31,7 @@ import {
 } from '../../mm/dma-mapping-common';
 import { dmaCapable, dmaToPhys, physToDma } from '../../mm/dma-direct';
 import { directOps } from '../support/direct-ops';
+import { dmaDevice } from '../support/dma-device';
 
 const { services } = bootMachine(
   planBoard(openBoard('versatile-pb', []), { memory: null, quirks: [] }),
@@ -202,4 +204,21 @@ test('rule 40: a bus address that no memory has cannot be synced or unmapped', t
     };
     t.throws(run, { instanceOf: KernelOops, message: /no memory at bus address/ });
   }
+});
+
+test('memory that a device cannot reach is told to the log, in the words of Linux, once', t => {
+  const log = new KernelLog();
+  const dev = dmaDevice(
+    { ...services, log },
+    { ops: direct().ops, mask: 0xff_ffff, busLimit: 0x1_0000_0000 },
+  );
+  for (const page of [0x1000, 0x1001]) dmaMapPage(dev, page as Page, 4, 8, DmaDirection.ToDevice);
+  const what = 'DMA addr 0x01000004+8 overflow (mask ffffff, bus limit 100000000).';
+  t.deepEqual(log.lines, [{ level: 'warn', text: `platform dev: ${what}` }]);
+  const far = dmaDevice(
+    { ...services, log: new KernelLog() },
+    { ops: direct().ops, rangeMap: [region(0, 0, 16)], mask: dmaBitMask(64) },
+  );
+  dmaMapPage(far, 1 as Page, 0, 8, DmaDirection.ToDevice);
+  t.regex(far.services.log.lines[0]?.text ?? '', /addr 0xf{16}\+8 overflow \(mask f{16}, bus/);
 });

@@ -68,6 +68,7 @@ export class DriverBench {
         this.iounmapped++;
       },
       dmaMinAlign: 64,
+      irqsDisabled: () => false,
       flushKernelVmapRange: nothing,
       invalidateKernelVmapRange: nothing,
       waitUntil: (done, limit) => this.#waitUntil(done, limit),

@@ -1,10 +1,12 @@
 import type { Page } from '../../../drivers/base/kernel/dma-mapping';
+import { ENOMEM } from '../../../drivers/base/kernel/errno';
 import { KernelOops } from '../../../drivers/base/kernel/oops';
+import type { UserVma } from '../../../drivers/base/kernel/user-vma';
 import { FaultKind } from '../../../drivers/base/types/isa';
 import type { PhysAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { pageToPhys } from '../../../mm/page-alloc';
-import { PAGE_SHARED } from '../../../mm/pgprot';
+import { PAGE_SHARED, withMemory } from '../../../mm/pgprot';
 import type { PgProt } from '../../../mm/pgprot';
 import { contextSync } from './barrier';
 import type { ArmMm } from './init';
@@ -49,8 +51,9 @@ export class UserSpaces {
   /** Maps a page at a user address that has none so far. False: no memory for a table. */
   mapPage(space: AddressSpaceOfUser, va: number, page: Page, prot: PgProt = PAGE_SHARED): boolean {
     const { info, kmap, cache } = this.#mm;
-    // Dirty lines of the kernel's own address of the page would be written over it later.
-    if (info.isVivt || info.isAliasing) {
+    // Dirty lines of the kernel's own address of the page would be written over it later. Uncached
+    // memory has none, and its address in the linear map may not be mapped at all.
+    if ((info.isVivt || info.isAliasing) && prot.memory === 'cached') {
       kmap.with(page, address => {
         cache.dmaFlushRange(address, PAGE_SIZE);
       });
@@ -65,6 +68,17 @@ export class UserSpaces {
     contextSync(this.#mm.cpu, info);
     if (made) space.pages.set(va, page);
     return made;
+  }
+
+  /** An area of a space for a driver's mmap to fill; its pages stay the driver's. */
+  vma(space: AddressSpaceOfUser, start: number, size: number, pgoff = 0): UserVma {
+    return {
+      start,
+      size,
+      pgoff,
+      insertPage: (address, page, memory) =>
+        this.mapPage(space, address, page, withMemory(PAGE_SHARED, memory)) ? 0 : -ENOMEM,
+    };
   }
 
   /** Gives a space's tables back; it must not be the current one, and its pages are the caller's. */

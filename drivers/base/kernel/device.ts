@@ -91,6 +91,8 @@ export interface DriverServices {
    */
   flushKernelVmapRange(address: CpuAddr, size: number): void;
   invalidateKernelVmapRange(address: CpuAddr, size: number): void;
+  /** True while interrupts are handled or masked, on a kernel that takes any (irqs_disabled). */
+  irqsDisabled(): boolean;
   /**
    * Sleeps until `done` answers true, at most `limit` simulated ns: lets interrupts in and time
    * pass. False if the time ran out.
