@@ -71,7 +71,7 @@ byte program; bool done; byte value;
 byte latest[${this.#cells}]; byte mem[${this.#cells}];
 bool mapped[${this.#lines}]; bool inP[${this.#lines}]; bool inD[${this.#lines}]; byte inV[${this.#cells}];
 bool outP[${this.#lines}]; bool outD[${this.#lines}]; byte outV[${this.#cells}];
-byte bufN[${this.#cells}]; byte bufA[${this.#cells}]; byte bufB[${this.#cells}];
+byte bufN[${this.#cells}]; byte bufA[${this.#cells}]; byte bufB[${this.#cells}]; byte ordA[${this.#cells}]; byte ordB[${this.#cells}];
 byte pend[${this.#lines}]; byte next[${this.#lines}];
 byte sbN; byte sbC[${STORES}]; byte sbV[${STORES}]; bool sbK[${STORES}]; byte sbE[${STORES}]; byte epoch;
 bool early[${this.#cells}]; byte ev[${this.#cells}];
@@ -131,7 +131,9 @@ active proctype Program() {
           `:: atomic { !done && outP[${n}] && outD[${n}] -> ${this.#cleanOuter(n)} }`,
         );
         for (const c of this.#cellsOf(n)) {
-          choices.push(`:: atomic { !done && bufN[${c}] > 0 -> ${this.#drainCell(c)} }`);
+          choices.push(
+            `:: atomic { !done && bufN[${c}] > 0 && ${this.#mayDrain(c)} -> ${this.#drainCell(c)} }`,
+          );
         }
       }
       processes.push(`active proctype Line${n}() {\nend: do\n  ${choices.join('\n  ')}\n  od\n}`);
@@ -187,13 +189,25 @@ active proctype Program() {
       : `mem[${c}]`;
   }
 
-  #toMemory(c: number, v: Text): Text {
+  /** `order`: the epoch of a store plus one, 0 for a line that leaves a cache. */
+  #toMemory(c: number, v: Text, order: Text): Text {
     if (!this.#outer) return `mem[${c}] = ${v}`;
-    return `if :: !used[${c}] -> skip :: used[${c}] && bufN[${c}] == 0 -> bufA[${c}] = ${v}; bufN[${c}] = 1 :: used[${c}] && bufN[${c}] == 1 -> bufB[${c}] = ${v}; bufN[${c}] = 2 :: used[${c}] && bufN[${c}] == ${BUFFERED} -> mem[${c}] = bufA[${c}]; bufA[${c}] = bufB[${c}]; bufB[${c}] = ${v} fi`;
+    const first = `bufA[${c}] = ${v}; ordA[${c}] = ${order}; bufN[${c}] = 1`;
+    const last = `bufB[${c}] = ${v}; ordB[${c}] = ${order}; bufN[${c}] = ${BUFFERED}`;
+    return `if :: !used[${c}] -> skip :: used[${c}] && bufN[${c}] == 0 -> ${first} :: used[${c}] && bufN[${c}] > 0 -> ${last} fi`;
+  }
+
+  /** No store of an earlier epoch waits in the outer buffer. */
+  #mayDrain(c: number): Text {
+    const isLater = (d: number, held: number, order: Text): Text =>
+      `(bufN[${d}] < ${held} || ${order}[${d}] == 0 || ${order}[${d}] >= ordA[${c}])`;
+    const others = Array.from({ length: this.#cells }, (_, d) => d).filter(d => d !== c);
+    const earlier = others.flatMap(d => [isLater(d, 1, 'ordA'), isLater(d, BUFFERED, 'ordB')]);
+    return ['true', ...earlier].join(' && ');
   }
 
   #drainCell(c: number): Text {
-    return `mem[${c}] = bufA[${c}]; bufA[${c}] = bufB[${c}]; bufB[${c}] = 0; bufN[${c}] = bufN[${c}] - 1`;
+    return `mem[${c}] = bufA[${c}]; bufA[${c}] = bufB[${c}]; bufB[${c}] = 0; ordA[${c}] = ordB[${c}]; ordB[${c}] = 0; bufN[${c}] = bufN[${c}] - 1`;
   }
 
   #fillOuter(n: number): Text {
@@ -224,7 +238,7 @@ active proctype Program() {
   }
 
   #cleanOuter(n: number): Text {
-    return `if :: outP[${n}] && outD[${n}] -> ${this.#each(n, c => this.#toMemory(c, `outV[${c}]`))}; outD[${n}] = 0 :: else -> skip fi`;
+    return `if :: outP[${n}] && outD[${n}] -> ${this.#each(n, c => this.#toMemory(c, `outV[${c}]`, '0'))}; outD[${n}] = 0 :: else -> skip fi`;
   }
 
   #perform(n: number, op: LineOperation): Text {
@@ -244,24 +258,24 @@ active proctype Program() {
   }
 
   /** A store reaches the caches or memory. */
-  #arrive(c: number, v: Text, cached: boolean): Text {
+  #arrive(c: number, v: Text, cached: boolean, epoch: Text): Text {
     const n = Math.floor(c / this.#words);
     const { ncLookup, writeAllocate } = this.#machine.core;
     if (!cached) {
       const update =
         ncLookup === 'hits' ? `if :: inP[${n}] -> inV[${c}] = ${v} :: else -> skip fi; ` : '';
-      return `${update}${this.#toMemory(c, v)}`;
+      return `${update}${this.#toMemory(c, v, `${epoch} + 1`)}`;
     }
     const hit = `inV[${c}] = ${v}; inD[${n}] = 1`;
     if (writeAllocate !== 'never')
       return `if :: !inP[${n}] -> ${this.#fill(n)} :: else -> skip fi; ${hit}`;
-    return `if :: inP[${n}] -> ${hit} :: else -> ${this.#toMemory(c, v)} fi`;
+    return `if :: inP[${n}] -> ${hit} :: else -> ${this.#toMemory(c, v, `${epoch} + 1`)} fi`;
   }
 
   #leave(i: number): Text {
     const choices = Array.from({ length: this.#cells }, (_, c) => [
-      `:: sbC[${i}] == ${c} && sbK[${i}] -> ${this.#arrive(c, `sbV[${i}]`, true)}`,
-      `:: sbC[${i}] == ${c} && !sbK[${i}] -> ${this.#arrive(c, `sbV[${i}]`, false)}`,
+      `:: sbC[${i}] == ${c} && sbK[${i}] -> ${this.#arrive(c, `sbV[${i}]`, true, `sbE[${i}]`)}`,
+      `:: sbC[${i}] == ${c} && !sbK[${i}] -> ${this.#arrive(c, `sbV[${i}]`, false, `sbE[${i}]`)}`,
     ]).flat();
     const shift: Text[] = [];
     for (let j = i; j < STORES - 1; j++) {
@@ -382,7 +396,7 @@ active proctype Program() {
     const guard = cached ? this.#settled(n) : 'true';
     const write = `latest[${c}] = latest[${c}] + 1; early[${c}] = 0; ev[${c}] = 0`;
     if (!this.#buffers)
-      return `atomic { ${guard} -> ${write}; ${this.#arrive(c, `latest[${c}]`, cached)} };`;
+      return `atomic { ${guard} -> ${write}; ${this.#arrive(c, `latest[${c}]`, cached, 'epoch')} };`;
     return `atomic { ${guard} && sbN < ${STORES} -> ${write}; sbC[sbN] = ${c}; sbV[sbN] = latest[${c}]; sbK[sbN] = ${cached ? 1 : 0}; sbE[sbN] = epoch; sbN = sbN + 1 };`;
   }
 
@@ -404,7 +418,7 @@ active proctype Program() {
     const write = `latest[${c}] = latest[${c}] + 1`;
     if (!snoops) return `${write}; mem[${c}] = latest[${c}]`;
     const beyond = this.#outer
-      ? `if :: outP[${n}] -> outV[${c}] = latest[${c}]; outD[${n}] = 1 :: else -> ${this.#toMemory(c, `latest[${c}]`)} fi`
+      ? `if :: outP[${n}] -> outV[${c}] = latest[${c}]; outD[${n}] = 1 :: else -> ${this.#toMemory(c, `latest[${c}]`, '0')} fi`
       : `mem[${c}] = latest[${c}]`;
     const through = `${this.#cleanInner(n)}; ${this.#dropInner(n)}; ${beyond}`;
     if (this.#machine.core.snoopedWrite !== 'updates') return `${write}; ${through}`;

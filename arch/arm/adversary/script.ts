@@ -31,7 +31,8 @@ import type { Step } from '../concrete/whims';
  *                      line only if it is to that line. Younger stores of a later epoch then wait
  *                      behind the store, and go when it goes.
  *   hold-outer         from then on, what leaves the outer cache for the line waits in its buffer,
- *                      until drain-outer or a cache sync; without a line, all that leaves
+ *                      until drain-outer or a cache sync; without a line, all that leaves. Stores
+ *                      of the same CPU and a later epoch then wait behind it, and go when it goes
  *   write-back-first   the next invalidate of that line, from that event on, that meets dirty bytes
  *                      writes them back first
  * A script with drain-outer and without hold-outer holds all that leaves the outer cache.

@@ -5,7 +5,7 @@ import { Cacheability } from '../mmu/attributes';
 import type { Inclusion } from '../profile';
 import { DIRTY, NONE } from './line-cache';
 import type { LineCache } from './line-cache';
-import { physicalIndex } from './outer-cache';
+import { NO_ORDER, physicalIndex } from './outer-cache';
 import type { SystemMemory } from './system-memory';
 
 /** Lines of one first-level cache that a second level which includes it must take back. */
@@ -92,7 +92,7 @@ export class Cluster implements Stateful {
   /**
    * Some bits of one word that no first-level cache keeps (a store that does not allocate, a
    * write-through, a non-cacheable store), under the outer cacheability of the access. `fresh` is
-   * for the shadow.
+   * for the shadow, `order` for a buffer outside.
    */
   mergeWord(
     word: number,
@@ -101,6 +101,7 @@ export class Cluster implements Stateful {
     policy: Cacheability,
     shareable: boolean,
     fresh = -1,
+    order = NO_ORDER,
   ): void {
     const { l2 } = this;
     let slot = policy === Cacheability.none ? NONE : this.find(word);
@@ -113,7 +114,7 @@ export class Cluster implements Stateful {
         return;
       }
     }
-    this.memory.mergeWord(word, value, mask, policy, shareable, fresh);
+    this.memory.mergeWord(word, value, mask, policy, shareable, fresh, order);
   }
 
   /** One word for an access that allocates in no first-level cache. */

@@ -3,7 +3,7 @@ import { PAGE_WORDS, PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
 import type { Ram } from '../../../drivers/base/hw/ram';
 import { TraceKind } from '../../../drivers/base/hw/trace';
 import type { Trace } from '../../../drivers/base/hw/trace';
-import { int32State } from '../../../drivers/base/hw/state-arrays';
+import { rowsOf, rowsState } from '../../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import { DIRTY, NONE } from './line-cache';
@@ -13,19 +13,41 @@ import type { LineMaintenance, OuterLevel } from './outer-level';
 /** Store and eviction buffers of a PL310 together: a few lines. */
 const BUFFERED_WORDS = 48;
 
+/** CPUs that stores are told apart by. */
+const MAX_CPUS = 256;
+/** The order of what is no store: a line that leaves a cache, or a write of another master. */
+export const NO_ORDER = -1;
+
+/** The place of a store among those of its CPU: which CPU, and the barrier epoch. */
+export const storeOrder = (cpu: number, epoch: number): number => epoch * MAX_CPUS + cpu;
+
+/** Of stores of one CPU: a barrier is between them. */
+const isBefore = (order: number, other: number): boolean =>
+  order >= 0 && order < other && (other - order) % MAX_CPUS === 0;
+
 /** A word write on its way from the outer cache to memory. */
 export interface BufferedWrite {
   readonly word: number;
   readonly mask: number;
   readonly value: number;
+  /** See storeOrder. */
+  readonly order: number;
+  /** It waits for nothing but older writes. */
+  readonly follows: boolean;
   /** In check mode: which of its bytes are of the latest version. */
   fresh: number;
 }
 
+const PLACE = 'the outer buffer';
+/** Numbers of a write in a snapshot. */
+const ROW = 5;
+
 /**
  * A cache outside the cores (PL310): looked up by physical address, maintained through registers,
  * never by the cores' own operations. Writes that leave it pass a buffer of its own, which no
- * `dsb` drains: only a cache sync does, or time.
+ * `dsb` drains: only a cache sync does, or time. Writes to one word keep their order there, and so do
+ * stores of a CPU that a barrier separates: *assumed*, see `the store has reached memory` in
+ * arch/arm/coherence/order-events.ts.
  */
 export class OuterCache implements OuterLevel, Stateful {
   readonly lines: LineCache;
@@ -141,14 +163,18 @@ export class OuterCache implements OuterLevel, Stateful {
     }
   }
 
-  writeMemory(word: number, value: number, mask: number, fresh = -1): void {
-    if (!this.holdsWrites && !this.#heldLines.has(word >>> this.lines.shift)) {
+  /** A write leaves; `order`: NO_ORDER, or what storeOrder says of a store. */
+  writeMemory(word: number, value: number, mask: number, fresh = -1, order = NO_ORDER): void {
+    const isHeld = this.holdsWrites || this.#heldLines.has(word >>> this.lines.shift);
+    const buffer = this.#buffer;
+    const follows = !isHeld && buffer.some(older => goesFirst(older, word, order));
+    if (!isHeld && !follows) {
       this.#ram.mergeWord(word, value, mask, fresh);
       return;
     }
-    this.#buffer.push({ word, value, mask, fresh });
-    const oldest = this.#buffer.length > BUFFERED_WORDS ? this.#buffer.shift() : undefined;
-    if (oldest !== undefined) this.#toMemory(oldest);
+    buffer.push({ word, value, mask, order, follows, fresh });
+    const [oldest] = buffer;
+    if (buffer.length > BUFFERED_WORDS && oldest !== undefined) this.#drain(oldest);
   }
 
   /** The writes that wait, oldest first. */
@@ -166,17 +192,17 @@ export class OuterCache implements OuterLevel, Stateful {
     this.#heldLines.add(word >>> this.lines.shift);
   }
 
-  /** Lets the writes to one line reach memory, in their order; false if none waits. */
+  /**
+   * Lets the writes to one line reach memory, in their order, and what must go before them; then what
+   * waited for these only. False if none waits.
+   */
   drainLine(word: number): boolean {
     const key = word >>> this.lines.shift;
     this.#heldLines.delete(key);
-    const kept = this.#buffer.filter(write => write.word >>> this.lines.shift !== key);
-    if (kept.length === this.#buffer.length) return false;
-    for (const write of this.#buffer) {
-      if (write.word >>> this.lines.shift === key) this.#toMemory(write);
-    }
-    this.#buffer.splice(0, this.#buffer.length, ...kept);
-    return true;
+    const chosen = this.#buffer.filter(write => write.word >>> this.lines.shift === key);
+    for (const write of chosen) this.#drain(write);
+    this.#release();
+    return chosen.length > 0;
   }
 
   /** Cache sync: the buffer is empty when it returns. */
@@ -188,22 +214,20 @@ export class OuterCache implements OuterLevel, Stateful {
 
   /** Whether it is on, and what it does with non-cacheable accesses, its controller saves. */
   saveState(): StateValue {
-    const buffer = this.#buffer.flatMap(({ word, mask, value }) => [word, mask, value]);
-    return { lines: this.lines.saveState(), buffer: Int32Array.from(buffer) };
+    const rows = this.#buffer.map(({ word, mask, value, order, follows }) => [
+      ...[word, mask, value, order],
+      follows ? 1 : 0,
+    ]);
+    return { lines: this.lines.saveState(), buffer: rowsState(rows) };
   }
 
   restoreState(state: StateValue): void {
     const reader = new StateReader(state, 'the outer cache');
     this.lines.restoreState(reader.value('lines'));
-    const buffer = int32State(reader.value('buffer'), 'the outer buffer');
     this.#buffer.length = 0;
-    for (let i = 0; i + 2 < buffer.length; i += 3) {
-      this.#buffer.push({
-        word: i32(buffer, i),
-        mask: i32(buffer, i + 1),
-        value: i32(buffer, i + 2),
-        fresh: -1,
-      });
+    for (const row of rowsOf(reader.numbers('buffer'), ROW, PLACE)) {
+      const [word = 0, mask = 0, value = 0, order = NO_ORDER, follows = 0] = row;
+      this.#buffer.push({ word, mask, value, order, follows: follows === 1, fresh: -1 });
     }
   }
 
@@ -212,11 +236,41 @@ export class OuterCache implements OuterLevel, Stateful {
     if (operation !== 'clean') this.lines.drop(slot);
   }
 
+  /** A write goes, after those that must go before it: they are all older, so this ends. */
+  #drain(write: BufferedWrite): void {
+    const buffer = this.#buffer;
+    for (;;) {
+      const at = buffer.indexOf(write);
+      if (at < 0) return;
+      const first = buffer.find((older, n) => n < at && goesFirst(older, write.word, write.order));
+      if (first === undefined) {
+        buffer.splice(at, 1);
+        this.#toMemory(write);
+        return;
+      }
+      this.#drain(first);
+    }
+  }
+
+  /** What only followed goes once nothing is before it. */
+  #release(): void {
+    const buffer = this.#buffer;
+    const isFree = ({ follows, word, order }: BufferedWrite, at: number): boolean =>
+      follows && !buffer.some((older, n) => n < at && goesFirst(older, word, order));
+    for (let write = buffer.find(isFree); write !== undefined; write = buffer.find(isFree)) {
+      this.#drain(write);
+    }
+  }
+
   #toMemory(write: BufferedWrite): void {
     this.#ram.mergeWord(write.word, write.value, write.mask, write.fresh);
     this.#trace.fold(TraceKind.Drain, write.word, write.value);
   }
 }
+
+/** An older write goes to memory before one to a word that has a place. */
+const goesFirst = (older: BufferedWrite, word: number, order: number): boolean =>
+  older.word === word || isBefore(older.order, order);
 
 /** The set-index bits of a word index, from its physical address. */
 export const physicalIndex = (ram: Ram, word: number): number =>

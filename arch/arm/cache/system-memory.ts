@@ -2,6 +2,7 @@ import { i32 } from '../../../drivers/base/types/arrays';
 import type { Ram } from '../../../drivers/base/hw/ram';
 import { Cacheability } from '../mmu/attributes';
 import { DIRTY, NONE } from './line-cache';
+import { NO_ORDER } from './outer-cache';
 import type { OuterCache } from './outer-cache';
 
 /**
@@ -59,7 +60,10 @@ export class SystemMemory {
     return outer.lines.word(slot, word);
   }
 
-  /** Some bits of one word, under the outer cacheability of the access; `fresh` as in Ram. */
+  /**
+   * Some bits of one word, under the outer cacheability of the access; `fresh` as in Ram, `order` as
+   * in OuterCache.writeMemory.
+   */
   mergeWord(
     word: number,
     value: number,
@@ -67,6 +71,7 @@ export class SystemMemory {
     policy: Cacheability,
     shareable: boolean,
     fresh = -1,
+    order = NO_ORDER,
   ): void {
     const outer = this.#active();
     if (outer === null) {
@@ -81,7 +86,7 @@ export class SystemMemory {
       outer.lines.merge(slot, word, value, mask, fresh);
       if (writesBack) outer.lines.setFlag(slot, DIRTY);
     }
-    if (!hits || !writesBack) outer.writeMemory(word, value, mask, fresh);
+    if (!hits || !writesBack) outer.writeMemory(word, value, mask, fresh, order);
   }
 
   /** What a master on the coherent port reads here: a line that is present, else memory. */

@@ -15,6 +15,8 @@ export class Barriers {
   readonly stamp: Int32Array;
   /** Per CPU: stores of this epoch and earlier ones have drained. */
   readonly drained: Int32Array;
+  /** Per CPU: stores of this epoch and earlier ones are in memory, whatever way they went. */
+  readonly reached: Int32Array;
   /** How many `dsb` there were, and per CPU which of them was its last. */
   syncs = 0;
   readonly synced: Int32Array;
@@ -30,11 +32,13 @@ export class Barriers {
   readonly #storesWait: boolean;
   #lastStamp: number;
 
+  /** `storesWait`: in the CPU, or in a buffer that keeps their order. */
   constructor(cpus: number, storesWait: boolean) {
     this.epoch = new Int32Array(cpus).fill(storesWait ? 1 : 0);
     this.stamp = Int32Array.from({ length: cpus }, (_, cpu) => cpu);
     this.#lastStamp = cpus - 1;
     this.drained = new Int32Array(cpus);
+    this.reached = new Int32Array(cpus);
     this.synced = new Int32Array(cpus);
     this.drainedBefore = new Int32Array(cpus);
     this.syncedBefore = new Int32Array(cpus);
@@ -65,6 +69,12 @@ export class Barriers {
   /** A store of this epoch was observed, or must have drained: all of earlier epochs have too. */
   observe(cpu: number, epoch: number): void {
     if (epoch - 1 > i32(this.drained, cpu)) this.drained[cpu] = epoch - 1;
+  }
+
+  /** As observe, of a store that was observed in memory. */
+  reach(cpu: number, epoch: number): void {
+    this.observe(cpu, epoch);
+    if (epoch - 1 > i32(this.reached, cpu)) this.reached[cpu] = epoch - 1;
   }
 
   /** A store to a device leaves the CPU. */

@@ -21,6 +21,7 @@ export class EventNumbers {
 
   readonly storeDrained: number;
   readonly storesDrained: number;
+  readonly storeReached: number;
   readonly maintained: number;
   readonly outerSync: number;
   readonly forget: number;
@@ -67,6 +68,7 @@ export class EventNumbers {
     this.walkOther = access('table walk of another byte');
     this.storeDrained = sets.eventOf('the store has drained');
     this.storesDrained = sets.eventOf('stores of the line have drained');
+    this.storeReached = sets.eventOf('the store has reached memory');
     this.maintained = sets.eventOf('maintenance has completed');
     this.outerSync = sets.eventOf('outer sync');
     this.forget = sets.eventOf('forget');

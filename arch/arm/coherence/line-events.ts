@@ -1,7 +1,7 @@
 import { i32 } from '../../../drivers/base/types/arrays';
 import { Barriers } from './barriers';
 import { EventNumbers, NO_EVENT } from './event-numbers';
-import { LineGroups } from './line-groups';
+import { LineGroups, NO_EPOCH } from './line-groups';
 import {
   DEVICE_HIGH,
   DEVICE_LOW,
@@ -13,7 +13,15 @@ import {
   OWNER,
 } from './line-store';
 import { APART, SPLITS, STEP_SHIFT, SYNCED } from './pair-steps';
-import { HAS_BUFFERED, HAS_OTHERS, HAS_PENDING, HAS_STORE, MOVE_SHIFT, MOVE_VERDICT } from './sets';
+import {
+  HAS_BUFFERED,
+  HAS_ORDERED,
+  HAS_OTHERS,
+  HAS_PENDING,
+  HAS_STORE,
+  MOVE_SHIFT,
+  MOVE_VERDICT,
+} from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
 
@@ -52,7 +60,8 @@ export class LineEvents {
   constructor(sets: StateSets, lineBytes: number, cpus: number, initial: number) {
     this.sets = sets;
     this.store = new LineStore(lineBytes, sets.profile.targets.length, initial);
-    this.barriers = new Barriers(cpus, sets.profile.storeBuffer);
+    const { storeBuffer, outer } = sets.profile;
+    this.barriers = new Barriers(cpus, storeBuffer || outer !== 'none');
     this.numbers = new EventNumbers(sets);
     this.#groups = new LineGroups(sets);
   }
@@ -131,11 +140,15 @@ export class LineEvents {
     return (this.#properties() & WAITS) !== 0;
   }
 
-  /** A CPU comes to the open line: if nothing waits there, it is the CPU's. True if it is. */
+  /**
+   * A CPU comes to the open line: if nothing waits there, it is the CPU's. True if it is, or might
+   * be, had not what waits behind the CPUs its place among another's stores.
+   */
   takeOver(cpu: number): boolean {
     if (this.store.get(this.#line, OWNER) === cpu) return true;
-    if (this.waits) return false;
-    this.#own(cpu, 0);
+    const properties = this.#properties();
+    if ((properties & WAITS) !== 0) return false;
+    if ((properties & HAS_ORDERED) === 0) this.#own(cpu, 0);
     return true;
   }
 
@@ -144,8 +157,9 @@ export class LineEvents {
    * not told apart from two that have: the earlier store has drained.
    */
   takeAway(cpu: number): void {
-    if (this.takeOver(cpu)) return;
-    this.advance(this.numbers.storesDrained);
+    if (this.store.get(this.#line, OWNER) === cpu) return;
+    if (this.waits) this.advance(this.numbers.storesDrained);
+    this.#groups.forgetEpochs();
     this.#own(cpu, 0);
   }
 
@@ -187,14 +201,20 @@ export class LineEvents {
     this.store.set(this.#line, DEVICE_HIGH, high);
   }
 
-  /** Someone saw stores that may still have waited: what came epochs before them has drained. */
-  observe(line: number, low: number, high: number): void {
+  /**
+   * Someone saw stores that may still have waited: what came epochs before them has drained, and
+   * is in memory if they were seen there.
+   */
+  observe(line: number, low: number, high: number, isInMemory = false): void {
     this.store.reach(line);
     const groups = this.#groups;
     this.store.read(line, groups);
     const owner = this.store.get(line, OWNER);
     for (let n = 0; n < groups.count; n++) {
-      if (groups.isIn(n, low, high)) this.barriers.observe(owner, i32(groups.epoch, n));
+      const epoch = groups.epochOf(n);
+      if (!groups.isIn(n, low, high) || epoch === NO_EPOCH) continue;
+      if (isInMemory) this.barriers.reach(owner, epoch);
+      else this.barriers.observe(owner, epoch);
     }
   }
 
@@ -230,6 +250,10 @@ export class LineEvents {
       }
     }
     this.#settleCpus(barriers.drained, barriers.synced);
+    if ((this.#properties() & HAS_ORDERED) !== 0) {
+      const reached = i32(barriers.reached, this.store.get(this.#line, OWNER));
+      this.#finish(reached, HAS_ORDERED, this.numbers.storeReached);
+    }
   }
 
   #settleCpus(drainedOf: Int32Array, syncedOf: Int32Array): void {
@@ -242,7 +266,7 @@ export class LineEvents {
     if ((properties & WAITS) === 0) return;
     const drained = i32(drainedOf, store.get(line, OWNER));
     if (store.get(line, LINE_EPOCH) <= drained) this.advance(this.numbers.storesDrained);
-    else this.#drainUpTo(drained);
+    else this.#finish(drained, HAS_STORE, this.numbers.storeDrained);
   }
 
   #isSynced(syncedOf: Int32Array): boolean {
@@ -252,22 +276,22 @@ export class LineEvents {
     return syncedOf.every(synced => synced > issued);
   }
 
-  /** Bytes whose last store is of this epoch or an earlier one have it drained. */
-  #drainUpTo(drained: number): void {
+  /** The event happens to bytes that have a property, and a last store of this epoch or before. */
+  #finish(last: number, property: number, event: number): void {
     const groups = this.#groups;
     let low = 0;
     let high = 0;
     for (let n = 0; n < groups.count; n++) {
       const set = i32(groups.set, n);
-      const isOld =
-        i32(groups.epoch, n) <= drained && (this.sets.properties(set) & HAS_STORE) !== 0;
+      const epoch = i32(groups.epoch, n);
+      const isOld = epoch <= last && (this.sets.properties(set) & property) !== 0;
       if (!isOld) continue;
-      groups.set[n] = this.#after(set, this.numbers.storeDrained);
+      groups.set[n] = this.#after(set, event);
       low |= i32(groups.low, n);
       high |= i32(groups.high, n);
     }
     if (this.recorder !== null && (low | high) !== 0) {
-      this.#tell(low, high, this.numbers.storeDrained, NO_EVENT);
+      this.#tell(low, high, event, NO_EVENT);
     }
   }
 

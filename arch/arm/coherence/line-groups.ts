@@ -1,6 +1,12 @@
 import { i32 } from '../../../drivers/base/types/arrays';
-import { HAS_STORE } from './sets';
+import { HAS_ORDERED, HAS_STORE } from './sets';
 import type { StateSets } from './sets';
+
+/** Of a store that has a place among those of a CPU which is not the owner of its line any more. */
+export const NO_EPOCH = 2 ** 31 - 1;
+
+/** The store of a byte has a place among those of its CPU: it waits, in the core or behind it. */
+const HAS_EPOCH = HAS_STORE | HAS_ORDERED;
 
 /** Most bytes of a line, and so most groups. */
 export const MAX_GROUPS = 64;
@@ -58,12 +64,23 @@ export class LineGroups {
     return ((i32(this.low, n) & low) | (i32(this.high, n) & high)) !== 0;
   }
 
-  /** Joins groups that are no longer different. An epoch matters only while a store may wait. */
+  /** What matters of the n-th group's epoch: 0 once its store waits nowhere. */
+  epochOf(n: number): number {
+    const hasEpoch = (this.#sets.properties(i32(this.set, n)) & HAS_EPOCH) !== 0;
+    return hasEpoch ? i32(this.epoch, n) : 0;
+  }
+
+  /** The order of what waits behind the CPUs is not known any more. */
+  forgetEpochs(): void {
+    this.epoch.fill(NO_EPOCH, 0, this.count);
+  }
+
+  /** Joins groups that are no longer different. */
   join(): void {
     let kept = 0;
     for (let n = 0; n < this.count; n++) {
       const set = i32(this.set, n);
-      const epoch = (this.#sets.properties(set) & HAS_STORE) === 0 ? 0 : i32(this.epoch, n);
+      const epoch = this.epochOf(n);
       let same = 0;
       while (same < kept && (i32(this.set, same) !== set || i32(this.epoch, same) !== epoch)) {
         same++;

@@ -182,7 +182,7 @@ export class LineStates {
   deviceSaw(line: number, low: number, high: number, snooped: boolean): void {
     const { deviceSaw, snoopedSaw } = this.#numbers;
     const event = snooped ? this.#modelled(snoopedSaw, 'a snooping master') : deviceSaw;
-    this.#lines.observe(line, low, high);
+    this.#lines.observe(line, low, high, !snooped);
     this.#lines.apply(line, low, high, event, NO_EVENT);
   }
 

@@ -62,6 +62,17 @@ export const ORDER_EVENTS = Object.freeze<EventRule[]>([
     },
   },
   {
+    name: 'the store has reached memory',
+    // What a dmb separates does not pass each other there: *assumed*, for dma_wmb() is no more than
+    // that in Linux (arch/arm/include/asm/barrier.h), and meant for rings that devices poll
+    // (1077fa36f23e). The manual (PL310 TRM DDI 0246 2.5) promises no order of its store buffer.
+    source: 'Linux, dma_wmb() on ARMv7: dmb(oshst) without outer_sync()',
+    variants: ({ outer }) => when(outer !== 'none'),
+    apply: (state, _profile, _variant, emit) => {
+      if (!state.bufferKeepsOrder) emit(state);
+    },
+  },
+  {
     name: 'maintain the inner line',
     source: 'ARM DDI 0406C B2.2.6 and B2.2.7: to the point of coherency, after own stores of it',
     variants: ({ hasCache, aliases }) => (hasCache ? operations(aliases) : []),

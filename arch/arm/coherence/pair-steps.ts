@@ -1,7 +1,15 @@
 import { i32 } from '../../../drivers/base/types/arrays';
 import type { EventNumbers } from './event-numbers';
 import type { PairTable } from './pair-table';
-import { HAS_BUFFERED, HAS_OTHERS, HAS_PENDING, HAS_STORE, MOVE_SHIFT, MOVE_VERDICT } from './sets';
+import {
+  HAS_BUFFERED,
+  HAS_ORDERED,
+  HAS_OTHERS,
+  HAS_PENDING,
+  HAS_STORE,
+  MOVE_SHIFT,
+  MOVE_VERDICT,
+} from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
 
@@ -57,6 +65,8 @@ export class PairSteps {
     const other0 = this.#others(first, access);
     if (stored0 < 0 || other0 < 0 || (has & HAS_PENDING) !== 0) return NO_STEP;
     const step = IS_KNOWN | ((has & HAS_BUFFERED) === 0 ? 0 : SYNCED);
+    // What waits behind the core keeps the epoch and the CPU of its store.
+    if ((this.#sets.properties(first) & HAS_ORDERED) !== 0) return NO_STEP;
     if (first === second && (has & WAITS) === 0) return step | SPLITS | this.#to(other0, stored0);
     // Of class 0 nothing may wait that a barrier since has drained.
     const isOld = (this.#sets.properties(first) & HAS_STORE) !== 0;

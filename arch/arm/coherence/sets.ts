@@ -26,6 +26,8 @@ export const HAS_OVERWRITER = 32;
 export const IS_EMPTY = 64;
 /** Nobody has written the byte since its contents became undefined. */
 export const IS_UNWRITTEN = 128;
+/** What the outer buffer holds is a store, which has its place among those of its CPU. */
+export const HAS_ORDERED = 256;
 
 /** A move: the set above, the verdict below. */
 export const MOVE_SHIFT = 8;
@@ -275,6 +277,7 @@ export class StateSets {
       if (state.others !== 0) flags |= HAS_OTHERS;
       if (state.pending.some(operation => operation !== 0)) flags |= HAS_PENDING;
       if (state.buffer !== Buffered.none) flags |= HAS_BUFFERED;
+      if (state.bufferKeepsOrder) flags |= HAS_ORDERED;
       if (isLost(state)) flags |= HAS_LOST;
       if (this.#isOverwriter(packed, state, live)) flags |= HAS_OVERWRITER;
     }

@@ -85,6 +85,7 @@ export const SPONTANEOUS = Object.freeze<SpontaneousRule[]>([
       if (state.buffer === Buffered.none) return;
       state.memory = state.buffer === Buffered.latest;
       state.buffer = Buffered.none;
+      state.bufferKeepsOrder = false;
       emit(state);
     },
   },

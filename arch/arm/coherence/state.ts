@@ -37,6 +37,8 @@ export interface ByteState {
   /** Stores to other bytes of the line wait: StoreTarget.dirties of their targets. */
   others: number;
   buffer: Buffered;
+  /** What waits there is a store, and keeps its place among those of its CPU; else it left a cache. */
+  bufferKeepsOrder: boolean;
   /** Per alias: CLEAN and INVALIDATE. */
   pending: number[];
   /** In the cache of a device. */
@@ -52,6 +54,7 @@ export const atRest = ({ aliases }: CheckerProfile): ByteState => ({
   storeLatest: false,
   others: 0,
   buffer: Buffered.none,
+  bufferKeepsOrder: false,
   pending: Array.from({ length: aliases }, () => 0),
   device: Copy.absent,
 });
@@ -120,6 +123,10 @@ export const isSettled = (state: ByteState): boolean =>
   state.buffer === Buffered.none &&
   state.pending.every(pending => pending === 0);
 
+/** What waits in the outer buffer has no place among stores. */
+const isLoose = ({ buffer, bufferKeepsOrder }: ByteState): boolean =>
+  buffer !== Buffered.none && !bufferKeepsOrder;
+
 /** A ByteState in at most 31 bits. */
 export type Packed = number;
 
@@ -137,6 +144,7 @@ export class StateLayout {
   readonly #store: Field;
   readonly #others: Field;
   readonly #buffer: Field;
+  readonly #bufferOrder: Field;
   readonly #pending: readonly Field[];
   readonly #device: Field;
 
@@ -157,6 +165,7 @@ export class StateLayout {
     this.#store = field(storeBuffer ? Math.ceil(Math.log2(1 + 2 * targets.length)) : 0);
     this.#others = field(storeBuffer ? dirtying : 0);
     this.#buffer = field(outer === 'none' ? 0 : 2);
+    this.#bufferOrder = field(outer === 'none' ? 0 : 1);
     this.#pending = each(pendingMaintenance ? 2 : 0);
     this.#device = field(profile.deviceCache ? 3 : 0);
     this.bits = shift;
@@ -176,6 +185,7 @@ export class StateLayout {
       (store << this.#store.shift) |
       (state.others << this.#others.shift) |
       (state.buffer << this.#buffer.shift) |
+      ((state.bufferKeepsOrder ? 1 : 0) << this.#bufferOrder.shift) |
       (state.device << this.#device.shift)
     );
   }
@@ -191,13 +201,17 @@ export class StateLayout {
       storeLatest: store !== 0 && (store & 1) === 1,
       others: get(this.#others),
       buffer: get(this.#buffer) as Buffered,
+      bufferKeepsOrder: get(this.#bufferOrder) !== 0,
       pending: this.#pending.map(get),
       device: get(this.#device) as Copy,
     };
   }
 }
 
-/** For people: `M! Id O- W2+ B- P-`; `!` marks what is not the latest, `+` others that wait. */
+/**
+ * For people: `M! Id O- W2+ Bw~ P-`; `!` marks what is not the latest, `+` others that wait, `~` a
+ * write that was no store.
+ */
 export const showState = (state: ByteState): string => {
   const copies = ['-', 'c', 'c!', 'd', 'd!'];
   const maintenance = ['-', 'C', 'I', 'CI'];
@@ -207,7 +221,7 @@ export const showState = (state: ByteState): string => {
     `I${state.inner.map(copy => at(copies, copy)).join('/')}`,
     `O${at(copies, state.outer)}`,
     `W${store}${state.others === 0 ? '' : `+${state.others}`}`,
-    `B${at(['-', 'w', 'w!'], state.buffer)}`,
+    `B${at(['-', 'w', 'w!'], state.buffer)}${isLoose(state) ? '~' : ''}`,
     `P${state.pending.map(pending => at(maintenance, pending)).join('/')}`,
     `D${at(copies, state.device)}`,
   ].join(' ');

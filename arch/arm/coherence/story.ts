@@ -84,6 +84,7 @@ const ACCESSES: Readonly<Record<string, StoryAccess>> = {
   'store of another byte': 'store',
   'the store has drained': 'barrier',
   'stores of the line have drained': 'barrier',
+  'the store has reached memory': 'barrier',
   dsb: 'dsb',
   'maintenance has completed': 'dsb',
   'an access follows maintenance of its line': 'barrier',

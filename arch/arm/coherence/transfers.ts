@@ -20,10 +20,22 @@ export type Emit = (state: ByteState, latest?: boolean) => void;
 const memoryIsLatest = (state: ByteState): boolean =>
   state.buffer === Buffered.none ? state.memory : state.buffer === Buffered.latest;
 
-/** A write leaves the caches. With an outer cache it waits; an earlier one goes first. */
-const writeMemory = (state: ByteState, profile: CheckerProfile, latest: boolean): void => {
-  if (profile.outer === 'none') state.memory = latest;
-  else state.buffer = latest ? Buffered.latest : Buffered.stale;
+/**
+ * A write leaves the caches: a store on its way, or a line. With an outer cache it waits; an
+ * earlier one of the byte goes first.
+ */
+const writeMemory = (
+  state: ByteState,
+  profile: CheckerProfile,
+  latest: boolean,
+  isStore: boolean,
+): void => {
+  if (profile.outer === 'none') {
+    state.memory = latest;
+    return;
+  }
+  state.buffer = latest ? Buffered.latest : Buffered.stale;
+  state.bufferKeepsOrder = isStore;
 };
 
 export const fillOuter = (state: ByteState): void => {
@@ -36,7 +48,7 @@ export const fillInner = (state: ByteState, profile: CheckerProfile, alias: numb
   const fromOuter = state.outer !== Copy.absent;
   const latest = fromOuter ? isLatest(state.outer) : memoryIsLatest(state);
   if (fromOuter && profile.outer === 'exclusive') {
-    if (isDirty(state.outer)) writeMemory(state, profile, latest);
+    if (isDirty(state.outer)) writeMemory(state, profile, latest, false);
     state.outer = Copy.absent;
   }
   state.inner[alias] = cleanCopy(latest);
@@ -53,7 +65,7 @@ export const cleanInner = (state: ByteState, profile: CheckerProfile, alias: num
 
 export const cleanOuter = (state: ByteState, profile: CheckerProfile): void => {
   if (!isDirty(state.outer)) return;
-  writeMemory(state, profile, isLatest(state.outer));
+  writeMemory(state, profile, isLatest(state.outer), false);
   state.outer = cleanCopy(isLatest(state.outer));
 };
 
@@ -139,7 +151,7 @@ export const storeBeyond = (
   const writesBack = hits && kind.outer >= writeBack;
   if (hits && own) state.outer = holding(state.outer, latest);
   if (writesBack) state.outer = dirtyCopy(isLatest(state.outer));
-  else if (own) writeMemory(state, profile, latest);
+  else if (own) writeMemory(state, profile, latest, true);
 };
 
 /** A load: the caches and memory answer, and what allocates on loads does. */
@@ -194,5 +206,5 @@ export const snoopedWrite = (state: ByteState, profile: CheckerProfile, own: boo
   cleanInner(state, profile, 0);
   state.inner[0] = Copy.absent;
   if (state.outer !== Copy.absent) state.outer = dirtyCopy(own || isLatest(state.outer));
-  else if (own) writeMemory(state, profile, true);
+  else if (own) writeMemory(state, profile, true, false);
 };

@@ -57,6 +57,7 @@ const FORCES: ReadonlyMap<string, readonly string[]> = new Map([
   ['maintenance has completed', [COMPLETE]],
   ['an access follows maintenance of its line', [COMPLETE]],
   ['outer sync', [DRAIN_OUTER]],
+  ['the store has reached memory', [DRAIN_OUTER]],
 ]);
 
 /** Events that only say what barriers have brought about, told when next it matters. */

@@ -9,6 +9,7 @@ import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import type { DataCache } from '../cache/data-cache';
 import type { Domain } from '../cache/domain';
 import { DIRTY, NONE } from '../cache/line-cache';
+import { storeOrder } from '../cache/outer-cache';
 import type { MemoryModel } from '../memory-model';
 import { IS_CACHED, tagWordOf } from '../micro-tlb';
 import type { MicroTlb } from '../micro-tlb';
@@ -416,6 +417,7 @@ export class ConcreteMemory implements MemoryModel, Stateful {
       outerOf(page),
       isShareable(page),
       this.#shadow === null ? -1 : this.#shadow.read(value, entry),
+      storeOrder(this.#parts.cache.core, this.stores.epochOf(entry)),
     );
   }
 

@@ -90,6 +90,7 @@ export class StoreBuffer implements Stateful {
     this.cached[slot] = cached ? 1 : 0;
     this.value[slot] = value;
     this.mask[slot] = mask;
+    this.#epochs[slot] = this.epoch;
     if (this.shadow !== null) this.shadow.write(this.value, slot, -1, -1);
     return slot;
   }
@@ -101,7 +102,6 @@ export class StoreBuffer implements Stateful {
   push(group: number, follows = false): void {
     const slot = i32(this.#order, this.count);
     this.#follows[slot] = follows ? 1 : 0;
-    this.#epochs[slot] = this.epoch;
     this.#groups[slot] = group;
     this.count++;
     while (this.count > this.capacity) this.drain(0);
@@ -123,6 +123,11 @@ export class StoreBuffer implements Stateful {
   /** The slot of the n-th oldest store. */
   slotOf(n: number): number {
     return i32(this.#order, n);
+  }
+
+  /** The barrier epoch of the store that a slot was last written for. */
+  epochOf(slot: number): number {
+    return f64(this.#epochs, slot);
   }
 
   holds(word: number): boolean {
@@ -205,8 +210,8 @@ export class StoreBuffer implements Stateful {
     for (const row of rows) {
       const [word = 0, tagWord = 0, indexWord = 0, attributes = 0, cached = 0, ...rest] = row;
       const [mask = 0, value = 0, epoch = 0, group = 0, follows = 0] = rest;
-      this.write(word, tagWord, indexWord, attributes, cached === 1, value, mask);
       this.epoch = epoch;
+      this.write(word, tagWord, indexWord, attributes, cached === 1, value, mask);
       this.push(group, follows === 1);
     }
     this.epoch = reader.number('epoch');

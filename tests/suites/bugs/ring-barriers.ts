@@ -1,7 +1,6 @@
 import { withoutSharedPages } from '../driver-bench';
 import type { DriverBench, SharedPage } from '../driver-bench';
 import { DESCRIPTOR } from '../../../drivers/misc/test-master/regs';
-import { all, hasNoOuter } from '../rules/conditions';
 import type { Bug } from './bug';
 import { setOperands, setOwn, waitForDone } from './ring';
 import { exposedIf, sharedStoresWait } from './visibility';
@@ -91,7 +90,7 @@ export const own: Bug = {
   rules: ['missing-write-barrier'],
   provisional: ['stale-device-read', 'missing-outer-sync'],
   consequences: ['dirty-line-over-device-data', 'lost-cpu-write', 'lost-device-write'],
-  unfit: all(hasNoOuter, withoutSharedPages),
+  unfit: withoutSharedPages,
   shows: bench => (sharedStoresWait(bench) ? 'must' : 'never'),
   buggy: bench => handOver(bench, nothing),
   fixed: bench => handOver(bench, dmaWmb),

@@ -285,3 +285,57 @@ test('CACHE_TYPE tells the geometry twice, for data and instructions', t => {
   t.is(typeOf(16 * 64, 16), 0x1c34_0340);
   t.is(typeOf(8 * 512, 8), 0x1c60_0600);
 });
+
+/** Two words in two lines, a dmb between their stores, and what holds the first. */
+const separated = (...steps: readonly object[]): { machine: ArmMachine; words: () => number[] } => {
+  const fresh = new ArmMachine({ core: 'cortex-a9', outer: true });
+  const { now } = fresh.complex.pulse;
+  const lines = steps.map(step => JSON.stringify({ event: now + 1, ...step }));
+  const adversary = new ScriptAdversary(parseScript(lines.join('\n'), 'script'));
+  const machine = new ArmMachine({ core: 'cortex-a9', outer: true, adversary });
+  const nc = machine.page(1, 'non-cached');
+  machine.cpu.store32(nc, 1);
+  machine.cpu.dmb('st');
+  machine.cpu.store32(nc + 64, 2);
+  machine.cpu.dsb();
+  const at = machine.pageAt(1);
+  return { machine, words: () => [machine.memoryWord(at), machine.memoryWord(at + 64)] };
+};
+
+test('a store of a later epoch waits behind one that is held, and goes when that goes', t => {
+  const line = `0x${new ArmMachine({ core: 'cortex-a9' }).pageAt(1).toString(16)}`;
+  const { machine, words } = separated({ step: 'hold-outer', line });
+  t.deepEqual(words(), [0, 0]);
+  machine.complex.outer?.drainLine(machine.ram.wordOf(machine.pageAt(1)));
+  t.deepEqual(words(), [1, 2]);
+});
+
+test('to drain a store takes along those of earlier epochs, and of its CPU only', t => {
+  const { machine, words } = separated({ step: 'hold-outer' });
+  t.deepEqual(words(), [0, 0]);
+  const saved = machine.complex.outer?.saveState() ?? null;
+  machine.complex.outer?.drainLine(machine.ram.wordOf(machine.pageAt(1) + 64));
+  t.deepEqual(words(), [1, 2]);
+  const other = separated({ step: 'hold-outer' });
+  other.machine.complex.outer?.restoreState(saved);
+  other.machine.complex.outer?.drainLine(other.machine.ram.wordOf(machine.pageAt(1) + 64));
+  t.deepEqual(other.words(), [1, 2], 'a snapshot keeps the order');
+});
+
+test('what no barrier separates, or another CPU stored, may pass in the buffer', t => {
+  const machine = new ArmMachine({ core: 'cortex-a9', cpus: 2, outer: true });
+  const { outer } = machine.complex;
+  if (outer === null) return t.fail('no outer cache');
+  outer.holdsWrites = true;
+  const nc = machine.page(1, 'non-cached');
+  const at = machine.pageAt(1);
+  machine.cpu.store32(nc, 1);
+  machine.cpu.store32(nc + 64, 2);
+  machine.cpus[1]?.dmb('st');
+  machine.cpus[1]?.store32(nc + 128, 3);
+  for (const offset of [128, 64]) outer.drainLine(machine.ram.wordOf(at + offset));
+  t.deepEqual(
+    [0, 64, 128].map(offset => machine.memoryWord(at + offset)),
+    [0, 2, 3],
+  );
+});

@@ -233,6 +233,7 @@ export class BruteForce {
         0,
       ),
       buffer: Buffered.none,
+      bufferKeepsOrder: write?.isStore === true,
       pending: line.pending.map(([first]) => (first === undefined ? 0 : OPERATION[first])),
       device: copyOf(line.device),
     };

@@ -21,13 +21,20 @@ export interface WaitingStore {
   readonly isRest: boolean;
 }
 
+export interface BufferedWrite {
+  readonly byte: number;
+  readonly version: number;
+  /** It is a store, which keeps its place among others; else it is of a line that left a cache. */
+  readonly isStore: boolean;
+}
+
 export interface Line {
   readonly memory: readonly number[];
   readonly inner: readonly (CachedLine | null)[];
   readonly outer: CachedLine | null;
   readonly stores: readonly WaitingStore[];
   /** Writes between the outer cache and memory, oldest first. */
-  readonly buffer: readonly { readonly byte: number; readonly version: number }[];
+  readonly buffer: readonly BufferedWrite[];
   /** Per alias, maintenance that has not completed, oldest first. */
   readonly pending: readonly (readonly Operation[])[];
   readonly device: CachedLine | null;
@@ -65,7 +72,9 @@ export const keyOf = (line: Line): string => {
   const stores = line.stores.map(
     s => `${s.byte}=${s.version}>${s.kind.name}@${s.alias}e${s.epoch}${s.isRest ? 'r' : ''}`,
   );
-  const buffer = line.buffer.map(({ byte, version }) => `${byte}=${version}`);
+  const buffer = line.buffer.map(
+    ({ byte, version, isStore }) => `${byte}=${version}${isStore ? 's' : ''}`,
+  );
   return [
     line.memory.join('.'),
     line.inner.map(cachedKey).join(),
@@ -91,6 +100,7 @@ const sendToMemory = (
   machine: BruteMachine,
   line: Line,
   bytes: readonly (readonly [byte: number, version: number])[],
+  isStore = false,
 ): Line => {
   if (!hasOuter(machine)) {
     const memory = [...line.memory];
@@ -100,7 +110,7 @@ const sendToMemory = (
   let buffer = [...line.buffer];
   for (const [byte, version] of bytes) {
     if (machine.merging) buffer = buffer.filter(waiting => waiting.byte !== byte);
-    buffer.push({ byte, version });
+    buffer.push({ byte, version, isStore });
   }
   if (machine.merging) buffer.sort((a, b) => a.byte - b.byte);
   return { ...line, buffer };
@@ -209,7 +219,7 @@ const performBeyond = (
   payload: Payload,
 ): Line => {
   const out = (of: Line): Line =>
-    payload === null ? of : sendToMemory(machine, of, [[payload.byte, payload.version]]);
+    payload === null ? of : sendToMemory(machine, of, [[payload.byte, payload.version]], true);
   if (!hasOuter(machine)) return out(line);
   const allocates =
     kind.outer === Cacheability.writeBackAllocate && machine.profile.outer === 'inclusive';

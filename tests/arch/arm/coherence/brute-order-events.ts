@@ -152,6 +152,16 @@ export const orderEvents = (machine: BruteMachine, sets: StateSets, bytes: numbe
         { ...line, memory: memoryBehind(line), buffer: [] },
       ]),
     );
+    for (let byte = 0; byte < bytes; byte++) {
+      events.push({
+        ...ofLine(`store of byte ${byte} in memory`, -1, line =>
+          line.buffer.some(write => write.byte === byte && write.isStore) ? [] : [line],
+        ),
+        byte,
+        exactForOthers: false,
+        eventFor: of => (of === byte ? sets.eventOf('the store has reached memory') : -1),
+      });
+    }
   }
   if (profile.storeBuffer) {
     events.push(

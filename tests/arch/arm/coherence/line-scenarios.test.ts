@@ -268,6 +268,73 @@ test('an outer sync takes along what a dsb before it has drained, and nothing th
   }
 });
 
+test('a store to a part of a line leaves the rest its place in the outer buffer', t => {
+  const sets = new StateSets(checkerProfile(coreNamed('cortex-a9'), { outer: 'inclusive' }));
+  const lines = new LineStates(sets, 32, 1);
+  const uncached = sets.profile.targets.findIndex(({ kind }) => kind.name === 'uncached');
+  for (let round = 0; round < 3; round++) {
+    lines.store(0, -1, 0, uncached, 0);
+    lines.barriers.dsb(0);
+    t.is(lines.deviceRead(0, 15, 0, false), MAY_STALE, 'it has left the core');
+    lines.store(0, 15, 0, uncached, 0);
+    t.is(lines.deviceRead(0, 0xf0, 0, false), MAY_STALE);
+    lines.barriers.outerSync();
+  }
+});
+
+/** An operand, a dmb, and OWN in another line, by a CPU behind a PL310; nothing is in its own buffer. */
+const published = (cpus = 1): { lines: LineStates; uncached: number } => {
+  const sets = new StateSets(checkerProfile(coreNamed('cortex-a9'), { outer: 'inclusive' }));
+  const lines = new LineStates(sets, 32, cpus);
+  const uncached = sets.profile.targets.findIndex(({ kind }) => kind.name === 'uncached');
+  lines.store(0, 15, 0, uncached, 0);
+  lines.barriers.orderStores(0);
+  lines.store(1, 15, 0, uncached, 0);
+  return { lines, uncached };
+};
+
+test('the buffer of an outer cache lets no store pass one from before a dmb', t => {
+  const { lines } = published();
+  t.is(lines.deviceRead(0, 15, 0, false), MAY_STALE);
+  lines.deviceSaw(1, 15, 0, false);
+  t.is(lines.deviceRead(0, 15, 0, false), 0, 'whoever saw OWN in memory sees the operand');
+});
+
+test('a doorbell passes what is in the buffer of an outer cache, and so does a dsb', t => {
+  const { lines } = published();
+  lines.barriers.dsb(0);
+  lines.barriers.deviceStore(0);
+  t.is(lines.deviceRead(0, 15, 0, false), MAY_STALE);
+});
+
+test('what is seen in a cache proves nothing of memory', t => {
+  const { lines, uncached } = published(2);
+  lines.see(1, 15, 0, uncached, 1);
+  t.is(lines.deviceRead(0, 15, 0, false), MAY_STALE);
+  lines.deviceSaw(1, 15, 0, true);
+  t.is(lines.deviceRead(0, 15, 0, false), MAY_STALE);
+});
+
+test('what another CPU stored to the line since does not stand for the place of the first', t => {
+  const { lines, uncached } = published(2);
+  lines.barriers.dsb(0);
+  lines.load(0, 15, 0, uncached, 1);
+  lines.deviceSaw(1, 15, 0, false);
+  t.is(lines.deviceRead(0, 15, 0, false), 0, 'a load changes nothing');
+  const again = published(2);
+  again.lines.barriers.dsb(0);
+  for (let n = 0; n < 3; n++) again.lines.barriers.orderStores(1);
+  again.lines.store(0, 0xf0, 0, again.uncached, 1);
+  again.lines.barriers.orderStores(1);
+  again.lines.store(2, 15, 0, again.uncached, 1);
+  again.lines.deviceSaw(2, 15, 0, false);
+  t.is(again.lines.deviceRead(0, 0xf0, 0, false), 0, 'its own is in memory');
+  t.is(again.lines.deviceRead(0, 15, 0, false), MAY_STALE);
+  again.lines.store(2, 0xf0, 0, again.uncached, 1);
+  again.lines.deviceSaw(0, 15, 0, false);
+  t.is(again.lines.deviceRead(2, 0xf0, 0, false), MAY_STALE, 'nor does that one for its place');
+});
+
 test('so it is on a core without a store buffer, where the store is on the fast path', t => {
   const core = { ...coreNamed('cortex-a53'), storeBuffer: 0 };
   const sets = new StateSets(checkerProfile(core));

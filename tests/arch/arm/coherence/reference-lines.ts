@@ -1,11 +1,16 @@
 import type { StateSets } from '../../../../arch/arm/coherence/sets';
-import { HAS_OTHERS, HAS_PENDING, HAS_STORE } from '../../../../arch/arm/coherence/sets';
+import {
+  HAS_ORDERED,
+  HAS_OTHERS,
+  HAS_PENDING,
+  HAS_STORE,
+} from '../../../../arch/arm/coherence/sets';
 import { READS } from '../../../../arch/arm/coherence/verdicts';
 
 interface ByteOfLine {
   set: number;
-  /** Of its last store. */
-  epoch: number;
+  /** Of its last store; null if that was another CPU's than the owner's. */
+  epoch: number | null;
 }
 
 interface ReferenceLine {
@@ -34,6 +39,7 @@ export class ReferenceLines {
   readonly #cpus: readonly number[];
   readonly #epoch: number[];
   readonly #drained: number[];
+  readonly #reached: number[];
 
   constructor(sets: StateSets, lines: number, bytes: number, cpus: number) {
     this.#sets = sets;
@@ -50,6 +56,7 @@ export class ReferenceLines {
     }));
     this.#epoch = this.#cpus.map(() => 1);
     this.#drained = this.#cpus.map(() => 0);
+    this.#reached = this.#cpus.map(() => 0);
   }
 
   line(number: number): ReferenceLine {
@@ -82,7 +89,9 @@ export class ReferenceLines {
   load(number: number, mask: Mask, variant: Variant, cpu: number): number {
     this.#takeOver(number, cpu);
     this.#follow(number, variant, cpu);
-    const isOwn = this.line(number).owner === cpu || !this.#sets.profile.storeBuffer;
+    // What waits in no CPU is seen by all.
+    const waits = this.#has(number, HAS_STORE | HAS_OTHERS);
+    const isOwn = this.line(number).owner === cpu || !waits;
     const rule = isOwn ? 'load' : 'load by another CPU';
     return this.apply(number, mask, rule, 'load of another byte', variant);
   }
@@ -90,7 +99,7 @@ export class ReferenceLines {
   /** A poll got the latest value. */
   see(number: number, mask: Mask, variant: Variant, cpu: number): void {
     const { owner, byDevice } = this.line(number);
-    if (owner !== cpu) this.#observeBytes(number, mask);
+    if (owner !== cpu) this.observe(owner, this.#lastEpoch(number, mask));
     this.#follow(number, variant, cpu);
     const isLast = mask.some(n => byDevice.includes(n)) && this.#sets.profile.aliases === 1;
     const [kind = 0, alias = 0] = variant;
@@ -101,10 +110,10 @@ export class ReferenceLines {
 
   store(number: number, mask: Mask, variant: Variant, cpu: number): number {
     const line = this.line(number);
-    this.#takeOver(number, cpu);
     if (line.owner !== cpu) {
       this.everywhere(number, 'stores of the line have drained');
       line.owner = cpu;
+      for (const byte of line.bytes) byte.epoch = null;
     }
     this.#follow(number, variant, cpu);
     const verdict = this.apply(number, mask, 'store', 'store of another byte', variant);
@@ -141,7 +150,12 @@ export class ReferenceLines {
   }
 
   deviceSaw(number: number, mask: Mask, event: string): void {
-    this.#observeBytes(number, mask);
+    const { owner } = this.line(number);
+    const epoch = this.#lastEpoch(number, mask);
+    if (event === 'device saw') {
+      this.#reached[owner] = Math.max(this.#reached[owner] ?? 0, epoch - 1);
+    }
+    this.observe(owner, epoch);
     this.apply(number, mask, event, '');
   }
 
@@ -181,7 +195,7 @@ export class ReferenceLines {
   /** Whoever uses a line of which nothing waits becomes its owner. */
   #takeOver(number: number, cpu: number): void {
     const line = this.line(number);
-    if (line.owner === cpu || this.#has(number, HAS_STORE | HAS_OTHERS)) return;
+    if (line.owner === cpu || this.#has(number, HAS_STORE | HAS_OTHERS | HAS_ORDERED)) return;
     line.owner = cpu;
     line.lastEpoch = 0;
   }
@@ -195,27 +209,30 @@ export class ReferenceLines {
     this.everywhere(number, 'an access follows maintenance of its line', [0, alias]);
   }
 
-  /** An epoch counts while the last store of a byte may wait. */
-  #observeBytes(number: number, mask: Mask): void {
-    const line = this.line(number);
-    const epochs = line.bytes
-      .filter(({ set }, n) => mask.includes(n) && (this.#sets.properties(set) & HAS_STORE) !== 0)
-      .map(({ epoch }) => epoch);
-    this.observe(line.owner, Math.max(0, ...epochs));
+  /** Of some bytes: an epoch counts while the last store of a byte may wait, in a CPU or behind it. */
+  #lastEpoch(number: number, mask: Mask): number {
+    const waits = HAS_STORE | HAS_ORDERED;
+    const epochs = this.line(number)
+      .bytes.filter(({ set }, n) => mask.includes(n) && (this.#sets.properties(set) & waits) !== 0)
+      .map(({ epoch }) => epoch ?? 0);
+    return Math.max(0, ...epochs);
   }
 
   #settle(): void {
     this.lines.forEach((line, number) => {
       const drained = this.#drained[line.owner] ?? 0;
-      if (line.lastEpoch <= drained) {
-        this.everywhere(number, 'stores of the line have drained');
-        return;
-      }
-      const event = this.#sets.eventOf('the store has drained');
-      for (const byte of line.bytes) {
-        if (byte.epoch <= drained && event >= 0) this.#advance(byte, event);
-      }
+      if (line.lastEpoch <= drained) this.everywhere(number, 'stores of the line have drained');
+      else this.#finish(line, drained, 'the store has drained');
+      this.#finish(line, this.#reached[line.owner] ?? 0, 'the store has reached memory');
     });
+  }
+
+  #finish({ bytes }: ReferenceLine, last: number, name: string): void {
+    const event = this.#sets.eventOf(name);
+    if (event < 0) return;
+    for (const byte of bytes) {
+      if (byte.epoch !== null && byte.epoch <= last) this.#advance(byte, event);
+    }
   }
 
   #advance(byte: ByteOfLine, event: number): void {
