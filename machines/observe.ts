@@ -42,7 +42,7 @@ const STACK_BYTES = { arm: 2 * PAGE_SIZE, nommu: 2 * PAGE_SIZE, arm64: 4 * PAGE_
  * The kernel as dma-debug knows it. The task that runs is the one that has booted: its stack is
  * the end of the kernel image (init_stack), and all before it counts as text and constants.
  */
-const areasOf = ({ mm, arch }: Kernel): DebugAreas => {
+const areasOf = ({ mm, arch, dma }: Kernel): DebugAreas => {
   const { layout, info } = mm;
   const stack = STACK_BYTES[layout.image];
   const end = layout.physOffset + KERNEL_IMAGE_SIZE;
@@ -62,6 +62,7 @@ const areasOf = ({ mm, arch }: Kernel): DebugAreas => {
     // CONFIG_ARM_L1_CACHE_SHIFT is 6 for ARMv7, 5 before it.
     lineBytes: info.type === 'v4wb' || info.type === 'v6' ? 32 : 64,
     cacheAlignment: arch.minAlign,
-    bouncesUnaligned: () => false,
+    // Only arm64 has CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC.
+    bouncesUnaligned: () => layout.image === 'arm64' && dma.bounce?.name === 'swiotlb',
   };
 };
