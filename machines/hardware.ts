@@ -31,7 +31,7 @@ import { TestMaster } from '../drivers/misc/test-master/model';
 import { deviceKindOf } from './devices';
 import { EveryIotlb, LruIotlb } from '../drivers/iommu/trivial/model/iotlb';
 import type { Iotlb } from '../drivers/iommu/trivial/model/iotlb';
-import type { StaleEntry, TrivialIommu } from '../drivers/iommu/trivial/model';
+import type { RefusedAccess, StaleEntry, TrivialIommu } from '../drivers/iommu/trivial/model';
 import { iommuMatch, makeIommu, streamOf } from './iommus';
 import { rootController } from './interrupts';
 import type { InterruptController } from './interrupts';
@@ -94,6 +94,8 @@ export class Hardware implements Stateful {
   readonly iommus: readonly HardwareIommu[];
   /** On a checked machine told of each use of an entry that an IOMMU should have forgotten. */
   onStaleEntry: ((stale: StaleEntry) => void) | null = null;
+  /** Told of each transaction that an IOMMU does not let through. */
+  onRefused: ((refused: RefusedAccess) => void) | null = null;
   readonly devices: readonly HardwareDevice[];
   readonly masters: readonly HardwareMaster[];
   readonly notes: readonly string[];
@@ -358,6 +360,7 @@ export class Hardware implements Stateful {
       events: this.events,
       onGuestError,
       onStale: stale => this.onStaleEntry?.(stale),
+      onRefused: refused => this.onRefused?.(refused),
     });
     this.#place(model, plan.device.resources);
     return [{ plan, model, irq }];

@@ -3,7 +3,7 @@ import type { GuestErrorSink } from '../drivers/base/hw/device';
 import type { EventQueue } from '../drivers/base/hw/event-queue';
 import type { IrqLine } from '../drivers/base/hw/irq';
 import { TrivialIommu } from '../drivers/iommu/trivial/model';
-import type { StaleEntry } from '../drivers/iommu/trivial/model';
+import type { RefusedAccess, StaleEntry } from '../drivers/iommu/trivial/model';
 import type { Iotlb } from '../drivers/iommu/trivial/model/iotlb';
 import {
   COMPATIBLE,
@@ -83,6 +83,7 @@ export interface IommuParts {
   readonly events: EventQueue;
   readonly onGuestError: GuestErrorSink;
   readonly onStale: ((stale: StaleEntry) => void) | null;
+  readonly onRefused: ((refused: RefusedAccess) => void) | null;
 }
 
 export const makeIommu = ({ node, ...ports }: IommuParts): TrivialIommu =>

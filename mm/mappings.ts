@@ -189,6 +189,15 @@ export class Mappings {
     return null;
   }
 
+  /** The mapping that an address of a device is of, or was last; null: of none that is remembered. */
+  atBus(device: string, address: number): Mapping | null {
+    const [live] = this.#byBus.get(device)?.overlapping(address, 1) ?? [];
+    if (live !== undefined) return live.mapping;
+    const isOf = (one: Mapping): boolean =>
+      one.device === device && address >= one.busAddress && address < one.busAddress + one.size;
+    return this.#ended.findLast(isOf) ?? null;
+  }
+
   /** The live mapping that an unmap names: its address, its size and direction if several have. */
   named({ device, busAddress, size, direction }: BusCall): Mapping | null {
     const all = this.#byBus.get(device)?.overlapping(busAddress, 1) ?? [];

@@ -107,6 +107,12 @@ export class Iommus {
     return this.#groupOf.get(dev)?.defaultDomain.dma ?? null;
   }
 
+  /** True if all that a device of this name touches goes through mappings of the DMA API. */
+  isMappedByDmaApi(name: string): boolean {
+    const [, group] = [...this.#groupOf].find(([dev]) => dev.name === name) ?? [];
+    return group?.domain === group?.defaultDomain && group?.defaultDomain.dma !== null;
+  }
+
   /** A domain for a user of its own; null without memory (iommu_paging_domain_alloc). */
   domainAlloc(dev: Device): IommuDomain | null {
     const group = this.groupOf(dev);

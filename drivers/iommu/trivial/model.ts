@@ -30,7 +30,7 @@ const INVALIDATION_NANOSECONDS = 100;
 const ANY_LENGTH = 2 ** 52;
 
 /** Where a transaction is, and whose it is. */
-interface Access {
+export interface Access {
   readonly master: string;
   readonly stream: number;
   readonly address: number;
@@ -42,6 +42,11 @@ export interface StaleEntry extends Access {
   /** Where the kept entry leads; where the table's leads, null if that is not valid. */
   readonly older: number;
   readonly newer: number | null;
+}
+
+/** A transaction that was not let through. */
+export interface RefusedAccess extends Access {
+  readonly cause: FaultCause;
 }
 
 /** What a trivial IOMMU is wired to. */
@@ -57,6 +62,8 @@ export interface TrivialIommuPorts {
   readonly onGuestError: GuestErrorSink;
   /** Told before the transaction goes its way; null: nobody asks. */
   readonly onStale: ((stale: StaleEntry) => void) | null;
+  /** Told of every fault, also of those that its registers have no room for; null: nobody asks. */
+  readonly onRefused: ((refused: RefusedAccess) => void) | null;
 }
 
 /** An IOMMU with a flat table in memory for each of its streams. Registers and entries: regs.ts. */
@@ -174,7 +181,9 @@ export class TrivialIommu extends Device {
     return entry;
   }
 
-  #fault({ stream, address, write }: Access, cause: FaultCause, length: number): IommuAnswer {
+  #fault(access: Access, cause: FaultCause, length: number): IommuAnswer {
+    const { stream, address, write } = access;
+    this.#ports.onRefused?.({ ...access, cause });
     const { STATUS, FAULT_INFO, FAULT_LO, FAULT_HI } = this.#regs;
     if (STATUS.FAULT === 1) {
       STATUS.MULTIPLE = 1;

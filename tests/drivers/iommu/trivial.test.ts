@@ -6,7 +6,7 @@ import { dmaAddr, ticks } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { BenchError } from '../../../drivers/base/types/errors';
 import { TrivialIommu } from '../../../drivers/iommu/trivial/model';
-import type { StaleEntry } from '../../../drivers/iommu/trivial/model';
+import type { RefusedAccess, StaleEntry } from '../../../drivers/iommu/trivial/model';
 import { EveryIotlb, LruIotlb } from '../../../drivers/iommu/trivial/model/iotlb';
 import type { Iotlb } from '../../../drivers/iommu/trivial/model/iotlb';
 import {
@@ -30,6 +30,7 @@ const make = (iotlb: Iotlb = new LruIotlb(2)) => {
   const bench = new DmaBench();
   const guestErrors: string[] = [];
   const stale: StaleEntry[] = [];
+  const refused: RefusedAccess[] = [];
   const irq = new IrqLine('irq');
   const model = new TrivialIommu({
     name: 'iommu',
@@ -40,8 +41,9 @@ const make = (iotlb: Iotlb = new LruIotlb(2)) => {
     aperturePages: PAGES,
     onGuestError: text => guestErrors.push(text),
     onStale: entry => stale.push(entry),
+    onRefused: access => refused.push(access),
   });
-  return { bench, guestErrors, stale, irq, model };
+  return { bench, guestErrors, stale, refused, irq, model };
 };
 
 /** One with a stream that translates, and a master on that stream. */
@@ -172,13 +174,19 @@ test('a stream that is to abort, and a table where nothing is, let nothing pass'
 });
 
 test('the first fault is kept until it is cleared, later ones are only noted', t => {
-  const { regs, read, irq } = running();
+  const { regs, read, irq, refused } = running();
   regs.IRQ_ENABLE.write({ FAULT: 1 });
   read(PAGE_SIZE);
   t.like(regs.STATUS.read(), { FAULT: 1, MULTIPLE: 0 });
   read(2 * PAGE_SIZE);
   t.like(regs.STATUS.read(), { FAULT: 1, MULTIPLE: 1 });
   t.is(regs.FAULT_LO.read().value, PAGE_SIZE);
+  const told = { master: 'master', stream: STREAM, write: false, cause: FaultCause.Translation };
+  t.deepEqual(
+    refused,
+    [1, 2].map(page => ({ ...told, address: page * PAGE_SIZE })),
+    'but whoever watches hears of all',
+  );
   regs.STATUS.write({ FAULT: 1, MULTIPLE: 1 });
   t.false(irq.level);
   read(2 * PAGE_SIZE);
