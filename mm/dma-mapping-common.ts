@@ -1,4 +1,9 @@
-import { DMA_MAPPING_ERROR, DmaAttr, DmaDirection } from '../drivers/base/kernel/dma-mapping';
+import {
+  DMA_MAPPING_ERROR,
+  DmaAttr,
+  DmaDirection,
+  hasDmaAttr,
+} from '../drivers/base/kernel/dma-mapping';
 import type { DmaAttrs, Page } from '../drivers/base/kernel/dma-mapping';
 import type { Device } from '../drivers/base/kernel/device';
 import { ENOMEM } from '../drivers/base/kernel/errno';
@@ -113,6 +118,33 @@ export const dmaMapResource = (
     mapOpsOf(dev)?.mapResource?.(dev, physical, size, direction, attrs) ?? DMA_MAPPING_ERROR;
   if (observed !== null) tellMapped(observed, address);
   return address;
+};
+
+/**
+ * Maps physical memory or, with DmaAttr.Mmio, registers (dma_map_phys of kernels after 6.12).
+ * DMA_MAPPING_ERROR as dmaMapPage and dmaMapResource.
+ */
+export const dmaMapPhys = (
+  dev: Device,
+  physical: PhysAddr,
+  size: number,
+  direction: DmaDirection,
+  attrs: DmaAttrs = DmaAttr.None,
+): DmaAddr =>
+  hasDmaAttr(attrs, DmaAttr.Mmio)
+    ? dmaMapResource(dev, physical, size, direction, attrs)
+    : dmaMapPage(dev, physToPage(physical), physical % PAGE_SIZE, size, direction, attrs);
+
+/** Ends what dmaMapPhys made, with the attributes of then (dma_unmap_phys). */
+export const dmaUnmapPhys = (
+  dev: Device,
+  address: DmaAddr,
+  size: number,
+  direction: DmaDirection,
+  attrs: DmaAttrs = DmaAttr.None,
+): void => {
+  const unmap = hasDmaAttr(attrs, DmaAttr.Mmio) ? dmaUnmapResource : dmaUnmapPage;
+  unmap(dev, address, size, direction, attrs);
 };
 
 /** Ends what dmaMapResource made (dma_unmap_resource). */

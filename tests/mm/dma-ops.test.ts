@@ -11,6 +11,7 @@ import {
   DmaAttr,
   DmaDirection,
   dmaMapPage,
+  dmaMapPhys,
   dmaMapResource,
   dmaMapSg,
   dmaMapSgtable,
@@ -21,6 +22,7 @@ import {
   dmaSyncSingleForCpu,
   dmaSyncSingleForDevice,
   dmaUnmapPage,
+  dmaUnmapPhys,
   dmaUnmapResource,
   dmaUnmapSg,
   dmaUnmapSgtable,
@@ -266,6 +268,18 @@ test('resources: their own address on the bus, no caches, DMA_MAPPING_ERROR beyo
   dmaUnmapResource(behind, iova, 4, ToDevice);
   t.deepEqual(stages.take(), [`end 36864 4`]);
   t.is(dmaMapResource(device(null), physAddr(0), 4, ToDevice), DMA_MAPPING_ERROR);
+});
+
+test('rule 69: registers by dmaMapPhys are as resources, memory as pages', t => {
+  const stages = new Stages();
+  const dev = device(stages.ops('direct', true, false));
+  const { Mmio } = DmaAttr;
+  const registers = dmaMapPhys(dev, physAddr(0x9010), 4, FromDevice, Mmio);
+  dmaUnmapPhys(dev, registers, 4, FromDevice, Mmio);
+  t.deepEqual([registers, stages.take()], [dmaAddr(0x9010), []]);
+  const memory = dmaMapPhys(dev, physAddr(0x9010), 4, FromDevice);
+  dmaUnmapPhys(dev, memory, 4, FromDevice);
+  t.deepEqual(stages.take(), [`for device 36880 4`, `for CPU 36880 4`]);
 });
 
 test('rule 39: DMA_NONE is a kernel bug in every call on a list or a resource', t => {

@@ -29,6 +29,7 @@ const NAMES: Readonly<Record<string, string>> = {
   unmap: 'maintenance in dmaUnmap',
   'sync for the CPU': 'dmaSyncForCpu',
   'sync for the device': 'dmaSyncForDevice',
+  alloc: 'dmaAllocCoherent',
   sync: 'outer sync',
 };
 
