@@ -5,11 +5,13 @@ import { dmaStreamingSuite } from './dma-streaming';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
 import { rulesSuite } from './rules';
+import { scatterlistSuite } from './scatterlist';
 import type { Suite } from './suite';
 
 /** The regression suites, in the order in which they run. */
 export const SUITES: readonly Suite[] = [
   memorySuite,
+  scatterlistSuite,
   cacheSuite,
   mmuSuite,
   dmaStreamingSuite,
