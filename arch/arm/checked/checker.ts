@@ -15,6 +15,7 @@ import { StoryRecorder } from '../coherence/story';
 import { WATCHED } from '../coherence/verdicts';
 import { highMask, lowMask } from './byte-masks';
 import { Overwritten } from './polls';
+import type { Polls } from './polls';
 import type { TranslationHooks } from './translation-hooks';
 
 /** What a frame is to the checker, as bits. */
@@ -32,6 +33,8 @@ export class Checker implements MemoryWatch {
   readonly lineBytes: number;
   /** For polls that come after what they wait for. */
   readonly overwritten = new Overwritten();
+  /** What each that polls was answered: the CPUs together, and every device. */
+  readonly pollers: Polls[] = [];
   observer: HardwareObserver | null = null;
   translations: TranslationHooks | null = null;
   /**
@@ -139,6 +142,11 @@ export class Checker implements MemoryWatch {
     if (!this.isOuterOff) return;
     this.lines.maintainOuter(line, CLEAN_INVALIDATE);
     this.lines.barriers.outerSync();
+  }
+
+  /** Maintenance of a line, by whichever CPU and at whichever level. */
+  maintained(line: number): void {
+    for (const polls of this.pollers) polls.maintained(line);
   }
 
   /** The outer cache is switched on, or off for good. */

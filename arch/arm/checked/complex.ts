@@ -59,6 +59,7 @@ export class CheckedComplex implements Complex {
     const { profile, lineBytes, isVirtual, colours } = checkedSilicon(config);
     const sets = new StateSets(profile);
     this.checker = new Checker(sets, lineBytes, config.cpus.length, config.ram, this.pulse);
+    this.checker.pollers.push(this.#polls);
     this.#aliases = new Aliases(isVirtual, colours, profile.aliases);
     this.#io = this.#noteAccessing(config.io);
     this.outer = config.outer === null ? null : this.#makeOuter(config.outer);

@@ -5,7 +5,7 @@ import { PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
 import type { Ram } from '../../../drivers/base/hw/ram';
 import { u8 } from '../../../drivers/base/types/arrays';
 import type { AccessKind, Accessor } from '../../../drivers/base/types/observer';
-import { MAY_STALE, STUCK } from '../coherence/verdicts';
+import { MAY_STALE } from '../coherence/verdicts';
 import { highMask, lowMask } from './byte-masks';
 import type { Checker } from './checker';
 import { Polls } from './polls';
@@ -45,6 +45,7 @@ export class CheckedDmaMemory extends UncachedMemory {
     super(ram, io, observe);
     this.#checker = checker;
     this.#by = { kind: 'device', name, snoops };
+    checker.pollers.push(this.#polls);
   }
 
   protected override readRam(
@@ -81,18 +82,10 @@ export class CheckedDmaMemory extends UncachedMemory {
     at: number,
   ): void {
     const verdict = this.#read(word, offset, length, true);
-    const isStuck = (verdict & STUCK) !== 0;
-    if (isStuck) this.#tell(verdict, 'device poll', word, offset, length);
-    const mayBeOld = (verdict & MAY_STALE) !== 0 && !isStuck;
     super.readRam(word, offset, length, into, at);
-    let isOld = false;
-    for (let i = 0; i < length; i++) {
-      const byte = word * 4 + offset + i;
-      const value = u8(into, at + i);
-      const answer = this.#polls.answer(byte, value, mayBeOld);
-      if (answer !== value) isOld = true;
-      into[at + i] = answer;
-    }
+    const poll = { first: word * 4 + offset, line: this.#checker.lineOf(word), verdict };
+    const { isOld, isStuck } = this.#polls.poll(poll, into, at, length);
+    if (isStuck) this.#tell(verdict, 'device poll', word, offset, length);
     if (!isOld) this.#saw(word);
   }
 

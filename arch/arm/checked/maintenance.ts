@@ -12,7 +12,6 @@ import type { MicroTlb } from '../micro-tlb';
 import type { CoreProfile } from '../profile';
 import type { Aliases } from './aliases';
 import type { Checker } from './checker';
-import type { Polls } from './polls';
 import { SetWays } from './set-way';
 
 export interface MaintenanceParts {
@@ -22,7 +21,6 @@ export interface MaintenanceParts {
   readonly ram: Ram;
   readonly checker: Checker;
   readonly aliases: Aliases;
-  readonly polls: Polls;
   /** Caches of the core by level, for maintenance by set and way. */
   readonly levels: readonly (CacheGeometry | null)[];
 }
@@ -122,7 +120,7 @@ export class CheckedMaintenance {
     checker.touch(home >>> PAGE_WORDS_SHIFT);
     const line = checker.lineOf(home);
     checker.beforeOuter(line);
-    this.#parts.polls.maintained(line);
+    checker.maintained(line);
     const verdict = this.#lines.maintain(line, operationOf(op), alias, number);
     if (verdict !== 0) {
       checker.told(verdict, number, access, line << checker.lineShift, 0, checker.lineBytes);
@@ -131,6 +129,7 @@ export class CheckedMaintenance {
 
   #bySetWay(op: CacheOp, line: number): void {
     const { checker, number } = this.#parts;
+    checker.maintained(line);
     // Not of any range that somebody watches: it is of all there is.
     const verdict = this.#lines.maintainSetWay(line, operationOf(op)) & ~WATCHED;
     if (verdict === 0) return;

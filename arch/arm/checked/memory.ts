@@ -29,6 +29,8 @@ export interface CheckedParts extends MaintenanceParts {
   readonly invalidateTlbs: (op: TlbOp, operand: number, asid: number) => void;
 }
 
+const WORD = 4;
+
 /**
  * RAM as one CPU of a checked machine reaches it: the latest bytes, always; what they might have
  * been is for the states of their line to say. A slot of the micro-TLB carries what the fast path
@@ -43,6 +45,9 @@ export class CheckedMemory implements MemoryModel, Stateful {
   readonly #parts: CheckedParts;
   readonly #lines: LineStates;
   readonly #maintenance: CheckedMaintenance;
+  /** The word of a poll. */
+  readonly #polled = new Uint8Array(WORD);
+  readonly #polledWord = new DataView(this.#polled.buffer);
 
   constructor(parts: CheckedParts) {
     this.#parts = parts;
@@ -191,16 +196,19 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const high = highMask(offset, byteCount(mask));
     const access = i32(micro.index, slot);
     const verdict = this.#lines.poll(line, low, high, access, number);
-    const value = ram.readWord(home);
+    const first = home * WORD;
     const before = (verdict & STUCK) === 0 ? undefined : checker.overwritten.of(home);
-    if (before !== undefined) polls.expect(home, before);
-    const isStuck = (verdict & STUCK) !== 0 && polls.isStuckForGood(home, line);
+    for (let i = 0; before !== undefined && i < WORD; i++) {
+      polls.expect(first + i, (before >>> (8 * i)) & 0xff);
+    }
+    const bytes = this.#polled;
+    this.#polledWord.setInt32(0, ram.readWord(home), true);
+    const { isOld, isStuck } = polls.poll({ first, line, verdict }, bytes, 0, WORD);
     const told = isStuck ? verdict : verdict & WATCHED;
     if (told !== 0) this.#told(told, 'poll', home, mask);
-    const answer = polls.answer(home, value, (verdict & MAY_STALE) !== 0 && !isStuck);
-    const hasSeen = answer === value && (verdict & MAY_STALE) !== 0;
+    const hasSeen = !isOld && (verdict & MAY_STALE) !== 0;
     if (hasSeen) this.#lines.see(line, low, high, access, number);
-    return answer;
+    return this.#polledWord.getInt32(0, true);
   }
 
   #load(slot: number, home: number, mask: number): number {

@@ -60,6 +60,7 @@ export class CheckedOuter implements OuterLevel {
     const checker = this.#checker;
     checker.touch(word >>> PAGE_WORDS_SHIFT);
     const line = checker.lineOf(word);
+    checker.maintained(line);
     const verdict = checker.lines.maintainOuter(line, OPERATIONS[operation]);
     if (verdict !== 0) this.#tell(operation, line, verdict);
   }

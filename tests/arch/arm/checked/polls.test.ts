@@ -120,6 +120,84 @@ test('without a barrier between them the device may have seen the flag before th
   t.deepEqual(listener.take(), ['device read']);
 });
 
+/** A device that polls a cached page, and who listens. */
+const polling = (core = 'cortex-a53', outer = false) => {
+  const machine = new CheckedArmMachine({ core, outer });
+  const va = machine.page(0, 'cached');
+  const port = machine.port(false);
+  const poll = (): number => {
+    const into = new Uint8Array(4);
+    port.poll(dmaAddr(machine.pageAt(0)), 4, into);
+    return into[0] ?? 0;
+  };
+  const listener = new Listener(machine.complex);
+  return { machine, cpu: machine.cpu, va, port, poll, listener };
+};
+
+test('a device that polls what only a clean would bring is late once, then that is a finding', t => {
+  const { cpu, va, poll, listener } = polling();
+  t.is(poll(), 0);
+  cpu.store32(va, 1);
+  cpu.dsb();
+  t.is(poll(), 0);
+  t.deepEqual(listener.take(), [], 'it may yet be cleaned');
+  t.is(poll(), 1);
+  t.deepEqual(listener.take(), ['device poll']);
+});
+
+test('a device whose first poll is stuck is told at once: nobody knows the old value', t => {
+  const { cpu, va, poll, listener } = polling();
+  cpu.store32(va, 1);
+  cpu.dsb();
+  t.is(poll(), 1);
+  t.deepEqual(listener.take(), ['device poll']);
+});
+
+test('maintenance between two polls of a device that are stuck makes both late', t => {
+  for (const outer of [false, true]) {
+    const { machine, cpu, va, poll, listener } = polling('cortex-a9', outer);
+    t.is(poll(), 0);
+    for (let round = 1; round < 4; round++) {
+      cpu.store32(va, round);
+      cpu.dsb();
+      t.is(poll(), round - 1);
+      cpu.cacheOp(CacheOp.CVAC, va);
+      cpu.dsb();
+      if (outer) machine.outerWrite(cpu, 'CLEAN_PA', machine.pageAt(0));
+      if (outer) machine.outerWrite(cpu, 'CACHE_SYNC', 0);
+      t.is(poll(), round);
+    }
+    t.deepEqual(listener.take(), [], `outer cache: ${String(outer)}`);
+  }
+});
+
+test('maintenance of the line counts at the outer level too, and that of the whole cache', t => {
+  const maintains = {
+    'cortex-a9': ({ machine, cpu }: ReturnType<typeof polling>) => {
+      machine.outerWrite(cpu, 'CLEAN_PA', machine.pageAt(0));
+    },
+    'arm1136jf-s': ({ cpu }: ReturnType<typeof polling>) => {
+      cpu.cacheOp(CacheOp.CALL, 0);
+    },
+  };
+  for (const [core, maintain] of Object.entries(maintains)) {
+    const it = polling(core, core === 'cortex-a9');
+    const { cpu, va, poll, listener } = it;
+    t.is(poll(), 0);
+    // Where a store that misses does not allocate, only a line that is there gets dirty.
+    cpu.load32(va);
+    cpu.store32(va, 1);
+    cpu.dsb();
+    t.is(poll(), 0, core);
+    maintain(it);
+    cpu.load32(va);
+    cpu.store32(va, 2);
+    cpu.dsb();
+    poll();
+    t.deepEqual(listener.take(), [], core);
+  }
+});
+
 test('a device that acts on what may be late has seen it: that is told once', t => {
   const machine = new CheckedArmMachine({ core: 'cortex-a9' });
   const descriptor = machine.page(0, 'non-cached');
