@@ -47,6 +47,13 @@ test('pandaboard: what was remapped in 2011 is wrong, with a witness that is rep
   t.regex(because(result) ?? '', /^cortex-a9 fills lines by the cacheable mapping/);
 });
 
+test('pandaboard: a witness is replayed if another CPU reads than the one that allocated', t => {
+  const { findings } = run('pandaboard', 'legacy-remap', 'every_cpu_sees_the_same');
+  const proofs = new Set(findings.map(({ proof }) => proof));
+  t.true(proofs.has('replayed'));
+  t.false(proofs.has('not-replayed'));
+});
+
 for (const strategy of ['highmem', 'carveout', 'uncached-in-place'] as const) {
   test(`pandaboard: ${strategy} passes`, t => {
     const result = run('pandaboard', strategy);

@@ -28,7 +28,7 @@ export const scriptLines = (
   story: LineStory,
   witness: Witness,
 ): readonly ScriptLine[] => {
-  const writer = new ScriptWriter(profile, story);
+  const writer = new ScriptWriter(profile, story, witness);
   for (const step of witness.steps) writer.add(step);
   return writer.lines;
 };
@@ -60,10 +60,15 @@ class ScriptWriter {
   readonly #story: LineStory;
   /** The CPUs whose caches can have the line. */
   #cpus: readonly number[];
+  /** Whose load goes wrong, if it may be looked up in a first level of its own alone; else null. */
+  readonly #reader: number | null;
 
-  constructor(profile: CheckerProfile, story: LineStory) {
+  constructor(profile: CheckerProfile, story: LineStory, { goal }: Witness) {
     this.#profile = profile;
     this.#story = story;
+    const { by } = at(story.events, goal.index);
+    const isOwnLoad = profile.severalCpus && goal.kind === 'stale' && by.kind === 'cpu';
+    this.#reader = isOwnLoad ? by.cpu : null;
     const met = story.events.flatMap(({ by }) => (by.kind === 'device' ? [] : [by.cpu]));
     this.#cpus = [...new Set([0, ...met])].sort((a, b) => a - b);
   }
@@ -115,7 +120,7 @@ class ScriptWriter {
       case 'write a dirty inner copy back':
         return this.#inner(this.#profile.outer === 'exclusive' ? 'evict' : 'write-back');
       case 'fill the inner cache':
-        return [{ step: 'fill-inner', ...ofCpu(this.#nextCpu(position)) }];
+        return this.#filled(this.#nextCpu(position));
       case 'drop a clean outer copy':
         return [{ step: 'evict-outer' }];
       case 'write a dirty outer copy back':
@@ -138,6 +143,13 @@ class ScriptWriter {
         ...(isSure ? {} : { optional: true as const }),
       })),
     );
+  }
+
+  /** By one CPU, and by the one whose uncached load would look into no other first level. */
+  #filled(cpu: number): readonly LineStep[] {
+    const fill = { step: 'fill-inner', ...ofCpu(cpu) };
+    if (this.#reader === null || this.#reader === cpu) return [fill];
+    return [fill, { step: 'fill-inner', ...ofCpu(this.#reader), optional: true }];
   }
 
   #put(event: number, line: LineStep, first = false): void {
