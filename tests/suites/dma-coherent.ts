@@ -112,19 +112,18 @@ const CASES: readonly Case[] = [
     });
   }),
   onBoth('neighbours_keep_their_data', (t, bench) => {
-    const ordinary = bench.kmalloc(MOVED);
-    bench.fill(ordinary, MOVED, 1);
     withShared(t, bench, PAGE_SIZE, one => {
       withShared(t, bench, PAGE_SIZE, other => {
+        const ordinary = bench.kmalloc(MOVED);
         bench.storeWords(other.cpu, MOVED, 2);
         deviceWrites(t, bench, one, 3);
         bench.fill(ordinary, MOVED, 4);
         cpuFinds(t, bench, one.cpu, 3);
         deviceFinds(t, bench, other, 2);
         cpuFinds(t, bench, ordinary, 4);
+        bench.kfree(ordinary);
       });
     });
-    bench.kfree(ordinary);
   }),
   onBoth('memory_that_others_have_dirtied_comes_zeroed', (t, bench) => {
     const { cpu } = bench;

@@ -15,13 +15,12 @@ const SIZE = 256 * KIB;
 class AtomicPool implements CoherentStrategy {
   readonly name = 'atomic-pool';
   readonly keepsAlias = false;
-  readonly bytesHeld: number;
+  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
     const { area, mm, linear } = context;
     this.#context = context;
-    this.bytesHeld = area?.size ?? 0;
     if (area === null) return;
     const base = physAddr(area.base);
     zero(mm, linear.addressOf(base), area.size);

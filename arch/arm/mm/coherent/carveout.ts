@@ -20,14 +20,13 @@ const ALIGN = 2 * MIB;
 class Carveout implements CoherentStrategy {
   readonly name = 'carveout';
   readonly keepsAlias = false;
-  readonly bytesHeld: number;
+  readonly bytesShared = 0;
   readonly #context: CoherentContext;
   readonly #mapping: CpuAddr | null;
 
   constructor(context: CoherentContext) {
     const { area, mappings } = context;
     this.#context = context;
-    this.bytesHeld = area?.size ?? 0;
     this.#mapping =
       area === null
         ? null

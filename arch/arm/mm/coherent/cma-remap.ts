@@ -19,19 +19,21 @@ const SIZE = 4 * MIB;
 class CmaRemap implements CoherentStrategy {
   readonly name = 'cma-remap';
   readonly keepsAlias = false;
-  /** Movable pages use it as long as nobody else does. */
-  readonly bytesHeld = 0;
+  readonly bytesShared: number;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
+    const { area, mm } = context;
     this.#context = context;
+    // The tree's pool is nobody else's memory either way.
+    this.bytesShared = mm.setAside[0] === undefined ? 0 : (area?.size ?? 0);
   }
 
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
     const { area } = this.#context;
     const { size, gfp, limit } = request;
     if (area === null) return refusal('no CMA on this machine');
-    if (gfp.atomic === true) return refusal('CMA may sleep: not in atomic context');
+    if (gfp.atomic === true) return refusal('CMA may sleep');
     const phys = area.allocate(size);
     if (phys === null) return refusal(`not ${size} bytes in one piece are left of CMA`);
     const refused =

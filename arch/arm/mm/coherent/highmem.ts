@@ -14,7 +14,7 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class Highmem implements CoherentStrategy {
   readonly name = 'highmem';
   readonly keepsAlias = false;
-  readonly bytesHeld = 0;
+  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
@@ -25,7 +25,7 @@ class Highmem implements CoherentStrategy {
     const { mm, mappings, linear } = this.#context;
     const { pages } = mm;
     if (!pages.hasHighmem) return refusal('no highmem on this machine');
-    if (gfp.atomic === true) return refusal('remapping may sleep: not in atomic context');
+    if (gfp.atomic === true) return refusal('remapping may sleep');
     const order = getOrder(size);
     const page = pages.allocPages({ highmem: true }, order);
     if (page === null) return refusal(`no free block of ${pagesOf(order)} pages of highmem`);

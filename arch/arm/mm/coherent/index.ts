@@ -4,6 +4,7 @@ import type { CoherentName } from '../../../../mm/arch-dma';
 import type { ArmMm } from '../init';
 import type { KernelMappings } from '../ioremap';
 import { BitmapArea } from './area';
+import type { ContiguousArea } from './area';
 import { atomicPool } from './atomic-pool';
 import { carveout } from './carveout';
 import { cmaRemap } from './cma-remap';
@@ -44,16 +45,25 @@ export interface CoherentChoice {
   readonly order: StepOrder;
 }
 
-/** The strategy of a machine that was booted as it asks: see CoherentKind.boot. */
+/** What was set aside for a strategy and is nobody else's. */
+const ownArea = (mm: ArmMm, { name, board }: CoherentChoice): ContiguousArea | null => {
+  const range = mm.setAside[0] ?? (name === 'cma-remap' ? board.cma : null);
+  return range === null ? null : new BitmapArea(range);
+};
+
+/**
+ * The strategy of a machine that was booted as it asks: see CoherentKind.boot. `area`: the memory
+ * that was set aside for it, which others may share.
+ */
 export const makeCoherent = (
   mm: ArmMm,
   mappings: KernelMappings,
-  { name, board, order }: CoherentChoice,
+  choice: CoherentChoice,
+  area: ContiguousArea | null = ownArea(mm, choice),
 ): CountedCoherent => {
+  const { name, order } = choice;
   if (mm.vmalloc === null) return new CountedCoherent(new WithoutMmu(name), mm);
   const linear = new LinearMapping(mm, order);
-  const range = mm.setAside[0] ?? (name === 'cma-remap' ? board.cma : null);
-  const area = range === null ? null : new BitmapArea(range);
   return new CountedCoherent(coherentKind(name).make({ mm, mappings, linear, area }), mm);
 };
 
@@ -61,7 +71,7 @@ export const makeCoherent = (
 class WithoutMmu implements CoherentStrategy {
   readonly name: CoherentName;
   readonly keepsAlias = false;
-  readonly bytesHeld = 0;
+  readonly bytesShared = 0;
 
   constructor(name: CoherentName) {
     this.name = name;

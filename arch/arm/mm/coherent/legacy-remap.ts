@@ -13,7 +13,7 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class LegacyRemap implements CoherentStrategy {
   readonly name = 'legacy-remap';
   readonly keepsAlias = true;
-  readonly bytesHeld = 0;
+  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
@@ -23,7 +23,7 @@ class LegacyRemap implements CoherentStrategy {
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
     const { mm, mappings, linear } = this.#context;
     const { size, memory, gfp } = request;
-    if (gfp.atomic === true) return refusal('remapping may sleep: not in atomic context');
+    if (gfp.atomic === true) return refusal('remapping may sleep');
     const page = allocLowmem(mm, request);
     if (typeof page === 'object') return page;
     const phys = pageToPhys(page);

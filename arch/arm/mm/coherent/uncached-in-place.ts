@@ -1,11 +1,12 @@
 import type { Page } from '../../../../drivers/base/kernel/dma-mapping';
 import type { PhysAddr } from '../../../../drivers/base/types/address';
-import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
-import { MAX_ORDER, getOrder, pagesOf } from '../../../../mm/zone';
 import { pageToPhys } from '../../../../mm/page-alloc';
 import { allocLowmem, freePages, refusal, zero } from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
+
+/** Pieces of memory that are tried: all pages of a block of 2 MiB, if it has to be. */
+const TRIES = 512;
 
 /**
  * As rewrite-linear, in a linear map of blocks: one that has a buffer is split into pages when that
@@ -15,7 +16,7 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class UncachedInPlace implements CoherentStrategy {
   readonly name = 'uncached-in-place';
   readonly keepsAlias = false;
-  readonly bytesHeld = 0;
+  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
@@ -40,35 +41,20 @@ class UncachedInPlace implements CoherentStrategy {
   }
 
   /**
-   * Memory in pages. What lies where nothing can be split is kept out of the way, in blocks that
-   * grow, until the allocator has to give from elsewhere; then it is asked once more for what fits.
+   * Memory in pages. What lies where nothing can be split is kept out of the way, so that the
+   * allocator has to give from elsewhere.
    */
   #find(request: CoherentRequest, unfit: CoherentBlock[]): CoherentBlock | CoherentRefusal {
-    const { mm } = this.#context;
-    const { size } = request;
-    let refused: CoherentRefusal = refusal('no memory');
-    for (let order = getOrder(size); order <= MAX_ORDER; order++) {
-      const taken = Math.max(size, pagesOf(order) * PAGE_SIZE);
-      const page = allocLowmem(mm, { ...request, size: taken });
-      if (typeof page === 'object') return unfit.length === 0 ? page : refused;
-      const block = this.#blockOf(page, taken);
-      const reason = this.#split(block.phys, request);
-      if (reason !== null) {
-        unfit.push(block);
-        refused = refusal(reason);
-        continue;
-      }
-      if (order === getOrder(size)) return { ...block, size };
-      freePages(mm, block);
-      const again = allocLowmem(mm, request);
-      if (typeof again === 'object') return again;
-      const exact = this.#blockOf(again, size);
-      const late = this.#split(exact.phys, request);
-      if (late === null) return exact;
-      unfit.push(exact);
-      return refusal(late);
+    let refused: string | null = null;
+    for (let i = 0; i < TRIES; i++) {
+      const page = allocLowmem(this.#context.mm, request);
+      if (typeof page === 'object') return refused === null ? page : refusal(refused);
+      const block = this.#blockOf(page, request.size);
+      refused = this.#split(block.phys, request);
+      if (refused === null) return block;
+      unfit.push(block);
     }
-    return refused;
+    return refusal(refused ?? 'no memory in pages');
   }
 
   #blockOf(page: Page, size: number): CoherentBlock {
@@ -79,7 +65,7 @@ class UncachedInPlace implements CoherentStrategy {
   #split(phys: PhysAddr, { size, gfp }: CoherentRequest): string | null {
     const { linear } = this.#context;
     if (linear.isInPages(phys, size)) return null;
-    if (gfp.atomic === true) return 'splitting a block stops all CPUs: not in atomic context';
+    if (gfp.atomic === true) return 'splitting a block stops all CPUs';
     return linear.splitBlocks(phys, size);
   }
 }

@@ -11,7 +11,7 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class UnmapLinear implements CoherentStrategy {
   readonly name = 'unmap-linear';
   readonly keepsAlias = false;
-  readonly bytesHeld = 0;
+  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
@@ -21,7 +21,7 @@ class UnmapLinear implements CoherentStrategy {
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
     const { mm, mappings, linear } = this.#context;
     const { size, memory, gfp } = request;
-    if (gfp.atomic === true) return refusal('remapping may sleep: not in atomic context');
+    if (gfp.atomic === true) return refusal('remapping may sleep');
     const page = allocLowmem(mm, request);
     if (typeof page === 'object') return page;
     const phys = pageToPhys(page);
