@@ -52,19 +52,19 @@ const investigated = (board: string, example: RuleExample): readonly Finding[] |
 
 const isNote = (rule: RuleId): boolean => RULES[rule].severity === 'note';
 
-/** Where an example is looked for, in this order, and on how many of them it is shown. */
+/**
+ * Where an example is looked for, in this order, until one shows it: tests/corpus runs all of them on
+ * a board of each kind of caches.
+ */
 const BOARDS = ['pandaboard', 'rpi-b', 'vexpress-a15', 'juno', 'versatile-pb'];
-const SHOWN = 2;
 
 for (const example of Object.values(RULE_EXAMPLES)) {
   const { rule, consequences = [], provisional = [] } = example;
   const expected: readonly RuleId[] = [rule, ...consequences, ...provisional];
   test(`${rule}: the wrong driver is found for it, with proof`, t => {
-    const shown = [];
     for (const board of BOARDS) {
-      const findings = shown.length < SHOWN ? investigated(board, example) : null;
+      const findings = investigated(board, example);
       if (findings === null) continue;
-      shown.push(board);
       const rules = findings.map(finding => finding.rule);
       t.true(rules.includes(rule), `${board}: ${rules.join(', ')}`);
       const others = rules.filter(one => !isNote(one) && !expected.includes(one));
@@ -75,8 +75,9 @@ for (const example of Object.values(RULE_EXAMPLES)) {
         [],
         `${board}: without proof`,
       );
+      return;
     }
-    t.true(shown.length > 0, 'no board shows it');
+    t.fail('no board shows it');
   });
 }
 

@@ -17,7 +17,7 @@ import { CALLS, ProgramRun, randomOps, receivingOps } from '../programs';
 import type { Call, Op } from '../programs';
 
 const STEPS = 90;
-const SEEDS = 2;
+const SEEDS = 1;
 /** What may be wrong: the first of each is looked at. */
 const WRONGS = [MAY_STALE | EARLY, MAY_OVERWRITE, MAY_LOSE] as const;
 /** Pages that a program uses, and bytes of each. */
