@@ -173,7 +173,7 @@ const placeOf = ({ busAddress, size }: Reference, { widths }: Speaker): string =
 const isMemory = ({ type }: Reference): boolean => type === 'coherent' || type === 'noncoherent';
 
 const isListWithOtherCount = (made: Reference, ref: Reference): boolean =>
-  ref.type === 'scatter-gather' && ref.sgCallEnts !== 0 && ref.sgCallEnts !== made.sgCallEnts;
+  ref.type === 'scatter-gather' && ref.sgCallEnts !== made.sgCallEnts;
 
 /** Since 6.12 it is 0x%pa, and %pa brings its own 0x. */
 const cpuAddress = (address: number, { version, widths }: Speaker): string =>

@@ -427,6 +427,40 @@ test('a wrong function is told, and then nothing of the CPU address', t => {
   t.deepEqual(bench.checks(), [6]);
 });
 
+test('coherent memory that is freed as pages is told by its function alone, whatever its address', t => {
+  const bench = new DebugBench();
+  const virtualAddress = 0xc000_3000;
+  bench.debug.memoryFreed({ ...bench.allocate(), kind: 'noncoherent', virtualAddress }, HERE);
+  t.deepEqual(bench.checks(), [6]);
+});
+
+test('an address of vmalloc is of what was allocated there last', t => {
+  const bench = new DebugBench();
+  const first = bench.allocate();
+  bench.debug.memoryFreed(first, HERE);
+  const pieces = [{ address: START + 65536, size: 4096 }];
+  bench.debug.memoryFreed(bench.allocate({ pieces, busAddress: 0x1000 }), HERE);
+  t.deepEqual(bench.checks(), []);
+});
+
+test('an address of coherent memory that lies in pieces is that of its piece', t => {
+  const bench = new DebugBench();
+  const pieces = [
+    { address: START, size: 4096 },
+    { address: START + 65536, size: 4096 },
+  ];
+  const memory = bench.allocate({ pieces, size: 8192 });
+  const virtualAddress = memory.virtualAddress + 4096 + 16;
+  bench.debug.memoryFreed({ ...memory, virtualAddress }, HERE);
+  t.regex(bench.texts().join(), /\[cpu free address=0x0x80011010\]$/);
+});
+
+test('pages of dma_alloc_pages are told whatever the CPU has them as', t => {
+  const bench = new DebugBench();
+  bench.allocate({ kind: 'noncoherent', virtualAddress: 0x8000 });
+  t.is(bench.debug.store.all.length, 1);
+});
+
 test('memory of dma_alloc_pages has a CPU address and a direction too', t => {
   const bench = new DebugBench();
   const memory = bench.allocate({ kind: 'noncoherent', direction: 'from-device' });

@@ -122,6 +122,12 @@ test('a pool that is used up grows by a page, and says so each time it has grown
   t.deepEqual(log.notices.slice(2), ['DMA-API: dma_debug_entry pool grown to 128 (200%)']);
 });
 
+test('the pool may begin with more than was asked for, and then grows past a multiple', t => {
+  const bench = new DebugBench({ entries: 33 });
+  for (let i = 0; i < 64 + 1; i++) bench.map({ address: START + 4096 * i });
+  t.is(bench.debug.log.notices.at(-1), 'DMA-API: dma_debug_entry pool grown to 96 (200%)');
+});
+
 test('with no memory for more entries it is over: what lives is never looked at again', t => {
   let pages = 1;
   const hasMemory = (what: 'entries' | 'lines'): boolean => what === 'lines' || pages-- > 0;
@@ -224,6 +230,10 @@ test('6.1 takes what dma_alloc_pages gives for a mapping that nobody has looked 
     const memory = bench.allocate({ kind: 'noncoherent', direction: 'to-device' });
     bench.debug.memoryFreed(memory, HERE);
     t.deepEqual(bench.checks(), says, version);
+    const kernel = { start: START, size: 4096 };
+    const other = new DebugBench({ version }, { kernel });
+    other.allocate({ kind: 'noncoherent', direction: 'to-device' });
+    t.deepEqual(other.checks(), version === '6.1' ? [13] : [], version);
   }
 });
 
@@ -249,6 +259,10 @@ test('before mainline a resource that could not be mapped leaves an entry, which
     bench.debug.store.all.map(({ made }) => made.busAddress),
     [DMA_MAPPING_ERROR],
   );
+  t.regex(
+    bench.debug.dump[0] ?? '',
+    /^driver dev resource idx 16383 P=0x40000000 D=ffffffff L=40 /,
+  );
   bench.debug.released(request, HERE);
   t.deepEqual(bench.texts(), [
     'DMA-API: driver dev: device driver has pending DMA allocations while released from device [count=1]\n' +
@@ -264,6 +278,8 @@ test('mainline compares attributes of resources as those of registers', t => {
   const mapped = bench.map({ kind: 'resource', address: 0x4000_0000 });
   bench.unmap(mapped, { kind: 'single' });
   t.deepEqual(bench.checks(), ['attributes']);
+  bench.unmap(bench.map({ ...mapped, attrs: DmaAttr.Mmio }), { attrs: 0 });
+  t.deepEqual(bench.checks(), []);
 });
 
 test('nobody tells it what is linked to reserved addresses', t => {
