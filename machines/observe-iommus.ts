@@ -27,13 +27,16 @@ export const observeIommus = (
   hardware.onStaleEntry = ({ master, address, write, older, newer }) => {
     const { mapping, buffer } = ownership.mappings.ownerOf(older, master);
     const leads = newer === null ? 'leads nowhere any more' : `now leads to ${hex(newer)}`;
+    const ended = ownership.mappings.lastEnded(older, master)?.ended ?? null;
+    const bytes = { start: older, size: 1 };
+    const at = siteOf(master);
     findings.report({
       rule: 'stale-translation',
       device: mapping?.device ?? master,
       buffer,
-      bytes: { start: older, size: 1 },
-      access: { kind: `${kindOf(write)} at ${hex(address)}, which ${leads}`, at: siteOf(master) },
-      missing: null,
+      bytes,
+      access: { kind: `${kindOf(write)} at ${hex(address)}, which ${leads}`, at },
+      missing: { call: 'iommu flush', range: bytes, between: [ended?.site.at ?? null, at] },
       event: hardware.complex.pulse.now,
       verdict: null,
     });
