@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { benchCommand } from './commands/bench';
 import { boardsCommand } from './commands/boards';
 import { describeCommand } from './commands/describe';
+import { experimentCommand } from './commands/experiment';
 import { explainCommand } from './commands/explain';
 import type { Task } from './commands/options';
 import { mutateCommand } from './commands/mutate';
@@ -30,7 +31,16 @@ export const main = async (argv: readonly string[], host: Host): Promise<ExitSta
 };
 
 const COMMANDS = [
-  ...['run', 'mutate', 'explain', 'rules', 'describe', 'bench', 'boards', 'suites', 'completion'],
+  'run',
+  'mutate',
+  'experiment',
+  'explain',
+  'rules',
+  'describe',
+  'bench',
+  'boards',
+  'suites',
+  'completion',
 ];
 
 /** Options that may be given several times. */
@@ -48,6 +58,7 @@ const read = async (
   const parser = yargs()
     .command(runCommand(assign))
     .command(mutateCommand(assign))
+    .command(experimentCommand(assign))
     .command(explainCommand(assign))
     .command(rulesCommand(assign))
     .command(describeCommand(assign))

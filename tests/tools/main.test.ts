@@ -34,6 +34,7 @@ test('help names every command and every exit status', async t => {
   const names = [
     'run',
     'mutate',
+    'experiment',
     'explain',
     'rules',
     'describe',

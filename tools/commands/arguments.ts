@@ -68,6 +68,12 @@ export interface BenchArguments extends DescribeArguments {
   readonly node: string;
 }
 
+/** Arguments of `experiment`. */
+export interface ExperimentArguments extends MachineArguments, ListArguments {
+  readonly name: string;
+  readonly seed: string;
+}
+
 /** Arguments of `explain`. */
 export interface ExplainArguments extends ListArguments {
   /** `FILE`, or `FILE#N`. */

@@ -1,0 +1,105 @@
+import { COHERENT_KINDS, coherentKind } from '../../../arch/arm/mm/coherent';
+import { MIB } from '../../../drivers/base/types/bits';
+import { isTooLargeForPages } from '../../../machines/coherent';
+import type { MachinePlan, PlanOptions } from '../../../machines/plan';
+import type { CoherentName } from '../../../mm/arch-dma';
+import { openBoard, planRun } from '../../board/open';
+import type { Board } from '../../board/open';
+import type { ExperimentArguments } from '../../commands/arguments';
+import { Exit } from '../../exit';
+import type { ExitStatus } from '../../exit';
+import type { Host } from '../../host';
+import { parseSeed, planOptions } from '../../options';
+import { withPlugins } from '../../plugin/load';
+import { Progress } from '../../progress';
+import { toJson } from '../../report/json';
+import { painter, widthOf } from '../../report/text';
+import { coherentHuman } from './human';
+import { judgeCoherent } from './judge';
+import type { JudgedCoherent } from './judge';
+import { managedBytes, measureCoherent } from './measure';
+import type { CoherentMeasure } from './measure';
+
+/** A strategy on the board, as it was found. */
+export interface CoherentRow extends JudgedCoherent, CoherentMeasure {
+  readonly strategy: CoherentName;
+  readonly summary: string;
+  /** What the board does by itself. */
+  readonly isDefault: boolean;
+  /** Bytes of RAM that it was looked at with, where that is not what the board has. */
+  readonly memory: number | null;
+}
+
+/** The whole table. */
+export interface CoherentReport {
+  readonly board: string;
+  readonly model: string;
+  readonly rows: readonly CoherentRow[];
+  readonly notes: readonly string[];
+}
+
+/** RAM for strategies that map all of it in pages, on a machine that has more than is built. */
+const LESS_MEMORY = 512 * MIB;
+
+const NOTES = [
+  'Counts are of one buffer of 16 KiB, allocated and freed, on one CPU; a time follows from them by a cost table, which no board has yet.',
+  'TLB entries: as many as cover the linear map of all lowmem.',
+];
+
+/** `dmabench experiment coherent BOARD`: every strategy, or the one that `--coherent` names. */
+export const coherentExperiment = (args: ExperimentArguments, host: Host): ExitStatus =>
+  withPlugins(args.load, () => {
+    const options = planOptions(args);
+    const board = openBoard(args.board, args.overlay ?? []);
+    const own = planRun(board, options);
+    const names = COHERENT_KINDS.map(({ name }) => name).filter(
+      name => options.coherent === undefined || name === options.coherent,
+    );
+    const rows: CoherentRow[] = [];
+    const progress = new Progress(host);
+    const isInterrupted = host.untilInterrupted(() => {
+      const name = names[rows.length];
+      if (name === undefined) return false;
+      progress.show(name, rows.length, names.length);
+      rows.push(rowOf(board, options, name, parseSeed(args.seed)));
+      return true;
+    });
+    progress.clear();
+    const report = { board: board.source, model: own.model, rows, notes: NOTES };
+    const human = (): string => coherentHuman(report, painter(host.out), widthOf(host.out));
+    host.out.write(args.format === 'json' ? toJson(report) : human());
+    if (isInterrupted) return Exit.Interrupted;
+    return rows.some(({ isDefect }) => isDefect) ? Exit.Defect : Exit.Passed;
+  });
+
+const rowOf = (
+  board: Board,
+  options: PlanOptions,
+  strategy: CoherentName,
+  seed: number,
+): CoherentRow => {
+  const { plan, memory } = planFor(board, options, strategy);
+  const plain = { ...plan, coherent: 'legacy-remap' } as const;
+  const judged = judgeCoherent(board.source, plan, seed);
+  const measured = measureCoherent(board.source, plan, managedBytes(board.source, plain));
+  const { memory: size, quirks } = options;
+  const isDefault = planRun(board, { memory: size, quirks }).coherent === strategy;
+  return {
+    ...{ strategy, summary: coherentKind(strategy).summary, isDefault, memory },
+    ...judged,
+    ...measured,
+  };
+};
+
+/** The board with this strategy, with less RAM where all of it would be mapped in too many pages. */
+const planFor = (
+  board: Board,
+  options: PlanOptions,
+  coherent: CoherentName,
+): { readonly plan: MachinePlan; readonly memory: number | null } => {
+  const plan = planRun(board, { ...options, coherent });
+  const needsPages = coherentKind(coherent).boot({ cma: null, dmaEnd: null }).inPages === 'all';
+  if (!needsPages || !isTooLargeForPages(plan)) return { plan, memory: null };
+  const smaller = planRun(board, { ...options, coherent, memory: LESS_MEMORY });
+  return { plan: smaller, memory: LESS_MEMORY };
+};

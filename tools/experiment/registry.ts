@@ -1,0 +1,12 @@
+import type { ExperimentArguments } from '../commands/arguments';
+import type { ExitStatus } from '../exit';
+import type { Host } from '../host';
+import { coherentExperiment } from './coherent/coherent';
+
+/** A comparison of ways of doing one thing on one board. */
+export interface Experiment {
+  readonly name: string;
+  readonly run: (args: ExperimentArguments, host: Host) => ExitStatus;
+}
+
+export const EXPERIMENTS: readonly Experiment[] = [{ name: 'coherent', run: coherentExperiment }];
