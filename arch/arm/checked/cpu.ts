@@ -2,11 +2,12 @@ import { f64, i32 } from '../../../drivers/base/types/arrays';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { NEVER } from '../../../drivers/base/hw/pulse';
 import type { Ram } from '../../../drivers/base/hw/ram';
+import { GRANULE_SHIFT } from '../coherence/line-store';
 import type { LineStore } from '../coherence/line-store';
 import { Cpu } from '../cpu';
 import type { CpuParts } from '../cpu';
 import { HASH_FACTOR, HASH_SHIFT } from '../micro-tlb';
-import { FAST_SHIFT, LINE, LOADS, POOL, STORES } from './fast-pages';
+import { FAST_SHIFT, GRANULE, LOADS, POOL, STORES } from './fast-pages';
 import type { CheckedMemory } from './memory';
 import type { Checker } from './checker';
 
@@ -26,47 +27,45 @@ export interface CheckedCpuParts extends CpuParts {
  */
 export class CheckedCpu extends Cpu {
   declare readonly memory: CheckedMemory;
-  readonly #lines: LineStore;
-  readonly #pages: Int32Array;
-  readonly #stamps: Int32Array;
-  readonly #ram: Ram;
-  /** log2 of the bytes of a line, and what is inside one. */
-  readonly #lineShift: number;
-  readonly #lineMask: number;
+  // Not private by `#`: the compiler of the host knows the types of these, and does not ask each time.
+  protected readonly lines: LineStore;
+  protected readonly va: Float64Array;
+  protected readonly pages: Int32Array;
+  protected readonly stamps: Int32Array;
+  protected readonly ram: Ram;
 
   constructor(parts: CheckedCpuParts) {
     super(parts);
     const { checker, ram } = parts;
-    this.#lines = checker.lines.lineStore;
-    this.#pages = parts.memory.pages;
-    this.#stamps = checker.lines.barriers.stamp;
-    this.#ram = ram;
-    this.#lineShift = checker.lineShift + 2;
-    this.#lineMask = checker.lineBytes - 1;
+    this.lines = checker.lines.lineStore;
+    this.va = this.micro.va;
+    this.pages = parts.memory.pages;
+    this.stamps = checker.lines.barriers.stamp;
+    this.ram = ram;
   }
 
   load32(address: number): number {
     const at = (address & 3) === 0 ? this.#readable(address) : -1;
-    return at >= 0 ? i32(this.#ram.words, at) : this.slowLoad(address, 4);
+    return at >= 0 ? i32(this.ram.words, at) : this.slowLoad(address, 4) | 0;
   }
 
   load16(address: number): number {
     const at = (address & 1) === 0 ? this.#readable(address) : -1;
     if (at < 0) return this.slowLoad(address, 2);
-    return (i32(this.#ram.words, at) >>> ((address & 2) * 8)) & 0xffff;
+    return (i32(this.ram.words, at) >>> ((address & 2) * 8)) & 0xffff;
   }
 
   load8(address: number): number {
     const at = this.#readable(address);
     if (at < 0) return this.slowLoad(address, 1);
-    return (i32(this.#ram.words, at) >>> ((address & 3) * 8)) & 0xff;
+    return (i32(this.ram.words, at) >>> ((address & 3) * 8)) & 0xff;
   }
 
   load64(address: number): number {
     const at = (address & 7) === 0 ? this.#readable(address) : -1;
     if (at < 0) return this.slowLoad64(address);
-    this.highHalf = i32(this.#ram.words, at + 1);
-    return i32(this.#ram.words, at);
+    this.highHalf = i32(this.ram.words, at + 1);
+    return i32(this.ram.words, at);
   }
 
   /** One event, as a load, always by the slow path. */
@@ -80,7 +79,7 @@ export class CheckedCpu extends Cpu {
 
   store32(address: number, value: number): void {
     const at = (address & 3) === 0 ? this.#writable(address, 0xf) : -1;
-    if (at >= 0) this.#ram.words[at] = value;
+    if (at >= 0) this.ram.words[at] = value;
     else this.slowStore(address, 4, value);
   }
 
@@ -99,7 +98,7 @@ export class CheckedCpu extends Cpu {
   store64(address: number, low: number, high: number): void {
     const at = (address & 7) === 0 ? this.#writable(address, 0xff) : -1;
     if (at >= 0) {
-      const { words } = this.#ram;
+      const { words } = this.ram;
       words[at] = low;
       words[at + 1] = high;
     } else {
@@ -119,33 +118,32 @@ export class CheckedCpu extends Cpu {
   /** One event. Where in RAM's pool the word of an address is; -1 for the slow path. */
   #readable(address: number): number {
     if (--this.pulse.countdown < 0) this.whim();
-    const page = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
+    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
     const offset = address & OFFSET;
-    if (f64(this.micro.va, page) !== address - offset) return -1;
-    const pages = this.#pages;
-    const at = page << FAST_SHIFT;
-    const line = i32(pages, at + LINE) + (offset >>> this.#lineShift);
-    if (!this.#lines.loadsCalmly(line, i32(pages, at + LOADS))) return -1;
+    if (f64(this.va, slot) !== address - offset) return -1;
+    const { pages } = this;
+    const at = slot << FAST_SHIFT;
+    const granule = i32(pages, at + GRANULE) + (offset >>> GRANULE_SHIFT);
+    if (!this.lines.loadsCalmly(granule, i32(pages, at + LOADS))) return -1;
     return i32(pages, at + POOL) + (offset >>> 2);
   }
 
   /** As #readable, for a store of bytes that are a mask from the address on. */
   #writable(address: number, bytes: number): number {
     if (--this.pulse.countdown < 0) this.whim();
-    const page = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
+    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
     const offset = address & OFFSET;
-    if (f64(this.micro.va, page) !== address - offset) return -1;
-    const pages = this.#pages;
-    const at = page << FAST_SHIFT;
-    const line = i32(pages, at + LINE) + (offset >>> this.#lineShift);
-    const stamp = i32(this.#stamps, this.number);
-    const inLine = offset & this.#lineMask;
-    const isCalm = this.#lines.storesCalmly(line, i32(pages, at + STORES), stamp, inLine, bytes);
+    if (f64(this.va, slot) !== address - offset) return -1;
+    const { pages } = this;
+    const at = slot << FAST_SHIFT;
+    const granule = i32(pages, at + GRANULE) + (offset >>> GRANULE_SHIFT);
+    const stamp = i32(this.stamps, this.number);
+    const isCalm = this.lines.storesCalmly(granule, i32(pages, at + STORES), stamp, bytes, offset);
     return isCalm ? i32(pages, at + POOL) + (offset >>> 2) : -1;
   }
 
   #merge(at: number, value: number, mask: number, shift: number): void {
-    const { words } = this.#ram;
+    const { words } = this.ram;
     words[at] = (i32(words, at) & ~(mask << shift)) | ((value & mask) << shift);
   }
 }

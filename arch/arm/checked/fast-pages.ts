@@ -7,8 +7,8 @@
 export const FAST_SHIFT = 2;
 /** The first word of the page in RAM's pool. */
 export const POOL = 0;
-/** The first line of the page. */
-export const LINE = 1;
+/** The first granule of the page, as LineStore numbers them. */
+export const GRANULE = 1;
 /** The access of LineStates as a bit, 0 if loads, or stores, are not for the fast path. */
 export const LOADS = 2;
 export const STORES = 3;

@@ -1,14 +1,15 @@
 import { i32 } from '../../../drivers/base/types/arrays';
-import { PAGE_SIZE } from '../../../drivers/base/types/bits';
+import { PAGE_SHIFT, PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { UnmodelledError } from '../../../drivers/base/types/errors';
 import type { CacheOp } from '../../../drivers/base/types/isa';
 import type { BarrierKind, TlbOp } from '../../../drivers/base/types/isa';
 import type { AccessKind } from '../../../drivers/base/types/observer';
-import { PAGE_WORDS, PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
+import { PAGE_WORDS_SHIFT } from '../../../drivers/base/hw/ram';
 import { BarrierCode, TraceKind, ofCpu } from '../../../drivers/base/hw/trace';
 import type { Trace } from '../../../drivers/base/hw/trace';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import type { LineStates } from '../coherence/line-states';
+import { GRANULE_SHIFT } from '../coherence/line-store';
 import { MAY_STALE, STUCK, WATCHED } from '../coherence/verdicts';
 import type { MemoryModel } from '../memory-model';
 import { IS_CACHED, IS_RAM, IS_TOLD } from '../micro-tlb';
@@ -16,7 +17,7 @@ import { READ, WRITE, isNormal } from '../mmu/attributes';
 import type { Cacheability } from '../mmu/attributes';
 import type { Accesses } from './accesses';
 import { byteCount, firstByte, highMask, lowMask } from './byte-masks';
-import { FAST_SHIFT, LINE, LOADS, POOL, STORES } from './fast-pages';
+import { FAST_SHIFT, GRANULE, LOADS, POOL, STORES } from './fast-pages';
 import { CheckedMaintenance } from './maintenance';
 import type { MaintenanceParts } from './maintenance';
 import type { Polls } from './polls';
@@ -68,12 +69,13 @@ export class CheckedMemory implements MemoryModel, Stateful {
     micro.index[slot] = access;
     micro.tag[slot] = i32(micro.tag, slot) | IS_RAM | (cached ? IS_CACHED : 0);
     // While the outer cache is off, each access takes the slow path, which knows of that.
-    const isFast = !checker.isOuterOff && (i32(micro.tag, slot) & IS_TOLD) === 0;
+    const isShort = checker.lineBytes < 2 ** GRANULE_SHIFT;
+    const isFast = !isShort && !checker.isOuterOff && (i32(micro.tag, slot) & IS_TOLD) === 0;
     const isRead = isFast && (attributes & READ) !== 0;
     const isWritten = isFast && isNormal(attributes) && (attributes & WRITE) !== 0;
     const at = slot << FAST_SHIFT;
     this.pages[at + POOL] = i32(ram.frameBase, frame);
-    this.pages[at + LINE] = checker.lineOf(frame * PAGE_WORDS);
+    this.pages[at + GRANULE] = frame << (PAGE_SHIFT - GRANULE_SHIFT);
     this.pages[at + LOADS] = isRead ? 1 << access : 0;
     this.pages[at + STORES] = isWritten ? 1 << access : 0;
   }

@@ -11,15 +11,21 @@ const GROUP_WORDS = 4;
 /** Two classes and their masks are kept in the line itself. */
 const CLASSES = 2;
 
-/** log2 of the words of a line in `hot`, and what they are. */
+/**
+ * log2 of the bytes that the fast path knows apart, so that it need not ask how long a line is: a line
+ * is one such granule, or two. Lines that are shorter are numbered as granules, and not for that path.
+ */
+export const GRANULE_SHIFT = 5;
+const GRANULE = 2 ** GRANULE_SHIFT;
+
+/** log2 of the words of a granule in `hot`, and what they are. */
 const HOT_SHIFT = 2;
 /** Accesses whose stores are calm, a bit each; none of a line that the fast path must keep out of. */
 const STORES = 0;
 /** The stamp of the epoch whose stores may join class 1, by the owner of the line; -1 if none may. */
 const GATE = 1;
-/** The bytes of class 1, in two halves. */
-const LOW = 2;
-const HIGH = 3;
+/** Which of its bytes are of class 1. */
+const MASK = 2;
 
 /** log2 of the words of a line in `kept`, and what they are. */
 const KEPT_SHIFT = 4;
@@ -56,7 +62,7 @@ const grown = (array: Int32Array, length: number): Int32Array<ArrayBuffer> => {
   return larger;
 };
 
-/** The lines from `first` on, which nobody has stored to. */
+/** The granules from `first` on, which nobody has stored to. */
 const withGates = (hot: Int32Array<ArrayBuffer>, first: number): Int32Array<ArrayBuffer> => {
   for (let at = first << HOT_SHIFT; at < hot.length; at += 1 << HOT_SHIFT) hot[at + GATE] = -1;
   return hot;
@@ -69,18 +75,20 @@ const withGates = (hot: Int32Array<ArrayBuffer>, first: number): Int32Array<Arra
  */
 export class LineStore {
   /**
-   * Line to the accesses whose loads are calm, a bit each; none of a line that the fast path must
+   * Granule to the accesses whose loads are calm, a bit each; none of a line that the fast path must
    * keep out of. Of many lines at once, this is in the nearest caches of the host.
    */
-  loads = new Uint16Array(LEAST);
-  /** What the fast path reads of a line for a store, side by side. */
-  hot = withGates(new Int32Array(LEAST << HOT_SHIFT), 0);
+  loads: Uint16Array<ArrayBuffer>;
+  /** What the fast path reads of a granule for a store, side by side. */
+  hot: Int32Array<ArrayBuffer>;
   /** All else, side by side: what changes together is in one line of the host. */
   kept = new Int32Array(LEAST << KEPT_SHIFT);
   /** Lines there is room for. */
   size = LEAST;
 
   readonly known: PairTable;
+  /** log2 of the granules of a line. */
+  readonly #shift: number;
   readonly #allLow: number;
   readonly #allHigh: number;
   readonly #recordWords: number;
@@ -90,9 +98,12 @@ export class LineStore {
 
   /** Every line starts as pair 0: both classes in set `initial`. */
   constructor(lineBytes: number, accesses: number, initial: number) {
-    invariant(lineBytes >= 1 && lineBytes <= 64, `a line of ${lineBytes} bytes`);
-    this.#allLow = lineBytes >= 32 ? -1 : 2 ** lineBytes - 1;
-    this.#allHigh = lineBytes === 64 ? -1 : 2 ** Math.max(0, lineBytes - 32) - 1;
+    invariant(lineBytes >= 1 && lineBytes <= 2 * GRANULE, `a line of ${lineBytes} bytes`);
+    this.#shift = lineBytes > GRANULE ? 1 : 0;
+    this.loads = new Uint16Array(LEAST << this.#shift);
+    this.hot = withGates(new Int32Array(LEAST << (this.#shift + HOT_SHIFT)), 0);
+    this.#allLow = lineBytes >= GRANULE ? -1 : 2 ** lineBytes - 1;
+    this.#allHigh = lineBytes === 2 * GRANULE ? -1 : 2 ** Math.max(0, lineBytes - GRANULE) - 1;
     this.#recordWords = 1 + lineBytes * GROUP_WORDS;
     this.known = new PairTable(accesses);
     this.known.pairOf(initial, initial);
@@ -103,10 +114,13 @@ export class LineStore {
     const { size } = this;
     if (line < size) return;
     while (this.size <= line) this.size *= 2;
-    const loads = new Uint16Array(this.size);
+    const loads = new Uint16Array(this.size << this.#shift);
     loads.set(this.loads);
     this.loads = loads;
-    this.hot = withGates(grown(this.hot, this.size << HOT_SHIFT), size);
+    this.hot = withGates(
+      grown(this.hot, this.size << (this.#shift + HOT_SHIFT)),
+      size << this.#shift,
+    );
     this.kept = grown(this.kept, this.size << KEPT_SHIFT);
   }
 
@@ -130,51 +144,43 @@ export class LineStore {
     return this.get(line, PAIR);
   }
 
-  /** A load by the accesses of these bits changes nothing, and nothing can be wrong with it. */
-  loadsCalmly(line: number, bits: number): boolean {
-    return (u16(this.loads, line) & bits) !== 0;
+  /** A load by the access of this bit changes nothing, and nothing can be wrong with it. */
+  loadsCalmly(granule: number, bit: number): boolean {
+    return (u16(this.loads, granule) & bit) !== 0;
   }
 
   /**
-   * The same of a store of `bytes`, a mask from byte `inLine` on, but that they join class 1,
-   * which is done. `stamp` is that of the CPU's present epoch.
+   * The same of a store of `bytes`, a mask from the byte that `shift` names modulo GRANULE on, but that
+   * they join class 1, which is done. `stamp` is that of the CPU's present epoch.
    */
-  storesCalmly(line: number, bits: number, stamp: number, inLine: number, bytes: number): boolean {
+  storesCalmly(granule: number, bit: number, stamp: number, bytes: number, shift: number): boolean {
     const { hot } = this;
-    const at = line << HOT_SHIFT;
-    if ((i32(hot, at + STORES) & bits) === 0 || i32(hot, at + GATE) !== stamp) return false;
-    const half = at + LOW + (inLine >>> 5);
-    hot[half] = i32(hot, half) | (bytes << inLine);
+    const at = granule << HOT_SHIFT;
+    if ((i32(hot, at + STORES) & bit) === 0 || i32(hot, at + GATE) !== stamp) return false;
+    hot[at + MASK] = i32(hot, at + MASK) | (bytes << shift);
     return true;
   }
 
   /** Whether stores of this epoch may join class 1. */
   isOpen(line: number, stamp: number): boolean {
-    return i32(this.hot, (line << HOT_SHIFT) + GATE) === stamp;
+    return i32(this.hot, this.#hotOf(line) + GATE) === stamp;
   }
 
-  /** Bytes of class 1, in a mask. */
+  /** Some byte of the mask is of class 1. */
   isStored(line: number, low: number, high: number): boolean {
-    const at = line << HOT_SHIFT;
-    return ((i32(this.hot, at + LOW) & low) | (i32(this.hot, at + HIGH) & high)) !== 0;
+    return ((this.#low(line) & low) | (this.#high(line) & high)) !== 0;
   }
 
   /** Bytes join class 1, by a store of the epoch that the line is open to. */
   join(line: number, pair: number, low: number, high: number): void {
-    const { hot } = this;
-    const at = line << HOT_SHIFT;
-    hot[at + LOW] = i32(hot, at + LOW) | low;
-    hot[at + HIGH] = i32(hot, at + HIGH) | high;
+    this.#setClasses(line, this.#low(line) | low, this.#high(line) | high);
     this.#keep(line, pair);
   }
 
   /** Bytes become class 1 of a line that had none, and nothing waits of the others. */
   split(line: number, pair: number, low: number, high: number, epoch: number, stamp: number): void {
-    const { hot } = this;
-    const at = line << HOT_SHIFT;
-    hot[at + GATE] = stamp;
-    hot[at + LOW] = low;
-    hot[at + HIGH] = high;
+    this.#setClasses(line, low, high);
+    this.#setGate(line, stamp);
     this.set(line, EPOCH0, 0);
     this.set(line, EPOCH1, epoch);
     this.#keep(line, pair);
@@ -213,12 +219,15 @@ export class LineStore {
       return;
     }
     const pair = stands < 0 ? ~stands >> 1 : stands;
-    const at = line << HOT_SHIFT;
-    const low = i32(this.hot, at + LOW);
-    const high = i32(this.hot, at + HIGH);
+    const low = this.#low(line);
+    const high = this.#high(line);
     const { first, second } = this.known;
-    const others = this.#allLow & ~low;
-    groups.add(i32(first, pair), this.get(line, EPOCH0), others, this.#allHigh & ~high);
+    groups.add(
+      i32(first, pair),
+      this.get(line, EPOCH0),
+      this.#allLow & ~low,
+      this.#allHigh & ~high,
+    );
     groups.add(i32(second, pair), this.get(line, EPOCH1), low, high);
   }
 
@@ -240,11 +249,9 @@ export class LineStore {
     this.#keep(line, this.#marked(line, pair));
     this.set(line, EPOCH0, i32(groups.epoch, 0));
     this.set(line, EPOCH1, epoch);
-    const { hot } = this;
-    const at = line << HOT_SHIFT;
-    hot[at + GATE] = isLastByDevice || epoch !== i32(now, owner) ? -1 : i32(stamp, owner);
-    hot[at + LOW] = isUniform ? 0 : i32(groups.low, 1);
-    hot[at + HIGH] = isUniform ? 0 : i32(groups.high, 1);
+    this.#setGate(line, isLastByDevice || epoch !== i32(now, owner) ? -1 : i32(stamp, owner));
+    if (isUniform) this.#setClasses(line, 0, 0);
+    else this.#setClasses(line, i32(groups.low, 1), i32(groups.high, 1));
   }
 
   /** A pair without marks stays; a record is off the fast path anyway. */
@@ -262,8 +269,39 @@ export class LineStore {
 
   #keep(line: number, pair: number): void {
     this.set(line, PAIR, pair);
-    this.loads[line] = pair < 0 ? 0 : u16(this.known.loads, pair);
-    this.hot[(line << HOT_SHIFT) + STORES] = pair < 0 ? 0 : u16(this.known.stores, pair);
+    const loads = pair < 0 ? 0 : u16(this.known.loads, pair);
+    const stores = pair < 0 ? 0 : u16(this.known.stores, pair);
+    const granule = line << this.#shift;
+    this.loads[granule] = loads;
+    this.hot[(granule << HOT_SHIFT) + STORES] = stores;
+    if (this.#shift === 0) return;
+    this.loads[granule + 1] = loads;
+    this.hot[((granule + 1) << HOT_SHIFT) + STORES] = stores;
+  }
+
+  /** Where the first granule of a line is in `hot`. */
+  #hotOf(line: number): number {
+    return line << (this.#shift + HOT_SHIFT);
+  }
+
+  #low(line: number): number {
+    return i32(this.hot, this.#hotOf(line) + MASK);
+  }
+
+  #high(line: number): number {
+    return this.#shift === 0 ? 0 : i32(this.hot, this.#hotOf(line) + (1 << HOT_SHIFT) + MASK);
+  }
+
+  #setClasses(line: number, low: number, high: number): void {
+    const at = this.#hotOf(line);
+    this.hot[at + MASK] = low;
+    if (this.#shift !== 0) this.hot[at + (1 << HOT_SHIFT) + MASK] = high;
+  }
+
+  #setGate(line: number, gate: number): void {
+    const at = this.#hotOf(line);
+    this.hot[at + GATE] = gate;
+    if (this.#shift !== 0) this.hot[at + (1 << HOT_SHIFT) + GATE] = gate;
   }
 
   #newRecord(): number {
