@@ -1,5 +1,5 @@
 import { CheckedComplex } from '../../arch/arm/checked/complex';
-import { classify, classifyEarly } from '../../arch/arm/coherence/classify';
+import { classify, classifyEarly, lastDeviceWrite } from '../../arch/arm/coherence/classify';
 import type { Classified } from '../../arch/arm/coherence/classify';
 import { earlyScript, toScript } from '../../arch/arm/coherence/script';
 import { eventsOfByte } from '../../arch/arm/coherence/story';
@@ -141,7 +141,29 @@ const explain = (sets: StateSets, history: LineStory, raw: CountedFinding): Seen
       if (seen !== null) return seen;
     }
   }
-  return null;
+  return has(raw.verdict, [EARLY]) ? explainEarly(history, raw, all.filter(isOf)) : null;
+};
+
+/** Of the bytes of an early load, the one that a device wrote last: others may be as they should. */
+const explainEarly = (
+  history: LineStory,
+  raw: CountedFinding,
+  bytes: readonly number[],
+): Seen | null => {
+  const loads = bytes.flatMap(byte => {
+    const entry = eventsOfByte(history, byte).findLast(
+      ({ index }) => history.events[index]?.event === raw.event,
+    )?.index;
+    const write = entry === undefined ? null : lastDeviceWrite(history, byte, entry);
+    return entry === undefined || write === null ? [] : [{ byte, entry, written: write.event }];
+  });
+  const last = Math.max(...loads.map(({ written }) => written));
+  const load = loads.find(({ written }) => written === last);
+  if (load === undefined) return null;
+  const { byte, entry } = load;
+  const classified = classifyEarly(history, byte, entry);
+  const script = linesOf(earlyScript(history, byte, entry));
+  return { byte, entry, witness: null, classified, kind: 'stale', script };
 };
 
 const explainAt = (
@@ -159,10 +181,7 @@ const explainAt = (
     const script = linesOf(toScript(sets.profile, history, witness));
     return { ...at, witness, classified, kind, script };
   }
-  if (!has(raw.verdict, [EARLY])) return null;
-  const classified = classifyEarly(history, byte, entry);
-  const script = linesOf(earlyScript(history, byte, entry));
-  return { ...at, witness: null, classified, kind: 'stale', script };
+  return null;
 };
 
 const kindsOf = (verdict: number | null): readonly WitnessGoal['kind'][] => [

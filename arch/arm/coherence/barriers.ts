@@ -25,8 +25,10 @@ export class Barriers {
   readonly syncedBefore: Int32Array;
   /** How many times the outer buffer was drained. */
   outerSyncs = 0;
-  /** Counts device writes; a line and a read barrier keep its value. */
+  /** Counts device writes, those between two read barriers as one; a line and a barrier keep it. */
   deviceWrites = 0;
+  /** A read barrier has come since the last of them. */
+  #isReadBehind = true;
   /** Per CPU: loads from here on see at least what devices had written at that count. */
   readonly #readBarrier: Int32Array;
   readonly #storesWait: boolean;
@@ -56,6 +58,7 @@ export class Barriers {
   /** A `dmb` that orders loads, or a register read that later loads depend on. */
   orderLoads(cpu: number): void {
     this.#readBarrier[cpu] = this.deviceWrites;
+    this.#isReadBehind = true;
   }
 
   dsb(cpu: number): void {
@@ -84,7 +87,8 @@ export class Barriers {
 
   /** A device writes memory: the number of the write. */
   deviceWrite(): number {
-    this.deviceWrites = following(this.deviceWrites);
+    if (this.#isReadBehind) this.deviceWrites = following(this.deviceWrites);
+    this.#isReadBehind = false;
     return this.deviceWrites;
   }
 

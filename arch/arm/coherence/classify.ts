@@ -299,6 +299,16 @@ const lastOf = (
 const lastWrite = (story: LineStory, byte: number, before: number): StoryEntry | null =>
   lastOf(story, before, entry => isWriteTo(entry, byte));
 
+/** The last write of a byte before an entry, if a device made it. */
+export const lastDeviceWrite = (
+  story: LineStory,
+  byte: number,
+  before: number,
+): StoryEntry | null => {
+  const write = lastWrite(story, byte, before);
+  return write?.by.kind === 'device' ? write : null;
+};
+
 const laterOf = (a: StoryEntry | null, b: StoryEntry | null): StoryEntry | null =>
   a !== null && (b === null || a.event > b.event) ? a : b;
 

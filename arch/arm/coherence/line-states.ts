@@ -2,6 +2,7 @@ import { i32, u16, u8 } from '../../../drivers/base/types/arrays';
 import { UnmodelledError } from '../../../drivers/base/types/errors';
 import type { Barriers } from './barriers';
 import { ANYONE_LOADS, CalmPairs, EARLY_LOADS, OWNER_LOADS } from './calm-pairs';
+import { DeviceWrites } from './device-writes';
 import { MAPPING } from './event-list';
 import { NO_EVENT } from './event-numbers';
 import type { EventNumbers } from './event-numbers';
@@ -29,6 +30,7 @@ export class LineStates {
   readonly #numbers: EventNumbers;
   readonly #calm: CalmPairs;
   readonly #steps: PairSteps;
+  readonly #deviceWrites: DeviceWrites;
   readonly #accesses: number;
   /** Per access: a load may be performed before its time; an alias whose maintenance it follows. */
   readonly #isEarly: readonly boolean[];
@@ -45,6 +47,7 @@ export class LineStates {
     this.barriers = this.#lines.barriers;
     this.#calm = new CalmPairs(sets, this.lineStore.known, this.#numbers, cpus);
     this.#steps = new PairSteps(sets, this.lineStore.known, this.#numbers);
+    this.#deviceWrites = new DeviceWrites(this.lineStore, lineBytes);
     this.#accesses = targets.length;
     this.#isEarly = targets.map(({ kind }) => earlyLoads && kind.inner === 0);
     this.#follows = Int32Array.from(targets, ({ kind, alias }) =>
@@ -97,7 +100,7 @@ export class LineStates {
           return 0;
         }
         if ((calm & (OWNER_LOADS | EARLY_LOADS)) !== 0 && store.get(line, OWNER) === cpu) {
-          return (calm & OWNER_LOADS) !== 0 ? 0 : this.#earliness(line, cpu);
+          return (calm & OWNER_LOADS) !== 0 ? 0 : this.#earliness(line, low, high, cpu);
         }
       }
     }
@@ -208,8 +211,9 @@ export class LineStates {
   /** What it cleans reaches memory now. */
   maintainDevice(line: number, operation: number): number {
     this.lineStore.reach(line);
-    if ((operation & CLEAN) !== 0)
-      this.lineStore.set(line, DEVICE_WRITE, this.barriers.deviceWrite());
+    if ((operation & CLEAN) !== 0) {
+      this.#deviceWrites.note(line, -1, -1, this.barriers.deviceWrite());
+    }
     return this.#lines.everywhere(line, i32(this.#numbers.maintainDevice, operation));
   }
 
@@ -248,8 +252,10 @@ export class LineStates {
     return set;
   }
 
-  #earliness(line: number, cpu: number): number {
-    return this.barriers.isEarly(cpu, this.lineStore.get(line, DEVICE_WRITE)) ? EARLY : 0;
+  #earliness(line: number, low: number, high: number, cpu: number): number {
+    const { barriers } = this;
+    if (!barriers.isEarly(cpu, this.lineStore.get(line, DEVICE_WRITE))) return 0;
+    return barriers.isEarly(cpu, this.#deviceWrites.lastOf(line, low, high)) ? EARLY : 0;
   }
 
   #slowLoad(line: number, low: number, high: number, access: number, cpu: number): number {
@@ -264,7 +270,7 @@ export class LineStates {
     this.#calm.learn(this.lineStore.pairOf(line), access);
     this.lineStore.refresh(line);
     const isEarly = this.#isEarly[access] === true;
-    return verdict | (isEarly ? this.#earliness(line, cpu) : 0) | this.#watched(line);
+    return verdict | (isEarly ? this.#earliness(line, low, high, cpu) : 0) | this.#watched(line);
   }
 
   #slowStore(line: number, low: number, high: number, access: number, cpu: number): number {
@@ -289,7 +295,7 @@ export class LineStates {
     const verdict = this.#lines.change(low, high, own, others);
     this.#lines.written(low, high);
     this.#lines.close();
-    this.lineStore.set(line, DEVICE_WRITE, this.barriers.deviceWrite());
+    this.#deviceWrites.note(line, low, high, this.barriers.deviceWrite());
     return verdict;
   }
 

@@ -12,6 +12,8 @@ import type { RunResult } from '../../../tools/run/results';
 import { runSuites } from '../../../tools/run/runner';
 import type { RunOptions } from '../../../tools/run/runner';
 import { saveRun, withWitnesses } from '../../../tools/run/save';
+import { setOperands, setOwn, waitForDone } from '../../suites/bugs/ring';
+import { DESCRIPTOR } from '../../../drivers/misc/test-master/regs';
 import { DriverBench } from '../../suites/driver-bench';
 import { wrong as refill } from '../../suites/rules/refill-after-invalidate';
 import { right, wrong as staleDevice } from '../../suites/rules/stale-device-read';
@@ -75,6 +77,35 @@ test('what has evidence of its own is confirmed without a witness, and notes fai
   const rules = evident.map(({ finding }) => finding.rule);
   t.true(rules.includes('device-access-after-unmap') && rules.includes('never-written-bytes'));
   t.true(evident.every(({ finding, script }) => finding.confirmed && script === null));
+});
+
+/** A device writes one half of a word, then the other; a barrier comes after the first only. */
+const halves = (bench: DriverBench): void => {
+  const { cpu, dev, device } = bench;
+  const shared = bench.allocShared();
+  device.startRing(shared.dmaAddress, 4);
+  for (const half of [0, 1]) {
+    const descriptor = bench.cpuAt(shared, half * DESCRIPTOR.SIZE);
+    const address = bench.dmaAt(shared, 1024 + 2 * half);
+    setOperands(bench, descriptor, { write: true, address, length: 2, seed: 1 });
+    dev.services.barriers.dmaWmb();
+    setOwn(bench, descriptor, true);
+    device.ringDoorbell(half + 1);
+    waitForDone(bench, descriptor);
+    if (half === 0) dev.services.barriers.dmaRmb();
+  }
+  cpu.load32(bench.cpuAt(shared, 1024));
+  bench.sleepUntilDone();
+  device.stopRing();
+  bench.freeShared(shared);
+};
+
+test('an early load of a word is shown by the half that was written late', t => {
+  const { findings } = runOf(suiteOf(caseOf('halves', halves)));
+  t.deepEqual(
+    findings.map(({ finding, proof }) => [finding.rule, proof]),
+    [['missing-read-barrier', 'replayed']],
+  );
 });
 
 test('the same run makes the same findings, to the byte', t => {

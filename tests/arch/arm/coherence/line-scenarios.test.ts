@@ -100,6 +100,35 @@ test('a load after a polled status is early until a read barrier', t => {
   t.is(lines.load(0, 15, 0, uncached, 0), 0);
 });
 
+test('what a device writes beside bytes makes no load of these early', t => {
+  const { lines, uncached } = machine('cortex-a53');
+  lines.deviceWrite(0, 15, 0, false);
+  lines.deviceWrite(0, 0, 15, false);
+  lines.barriers.orderLoads(0);
+  lines.deviceWrite(0, 0xf0, 0, false);
+  t.is(lines.load(0, 15, 0, uncached, 0), 0, 'it was written before the barrier');
+  t.is(lines.load(0, 0, 15, uncached, 0), 0);
+  t.is(lines.load(0, 0xf00, 0, uncached, 0), 0, 'nobody has written it');
+  t.is(lines.load(0, 0xff, 0, uncached, 0), EARLY, 'half of it was');
+  lines.barriers.orderLoads(0);
+  t.is(lines.load(0, 0xff, 0, uncached, 0), 0);
+  lines.deviceWrite(0, -1, 0, false);
+  lines.deviceWrite(0, 0, -1, false);
+  t.is(lines.load(0, 0, 15, uncached, 0), EARLY);
+});
+
+test('a read barrier of one CPU says nothing of the loads of another', t => {
+  const { sets, uncached } = machine('cortex-a53');
+  const lines = new LineStates(sets, 64, 2, 3);
+  lines.deviceWrite(0, 15, 0, false);
+  lines.barriers.orderLoads(1);
+  t.is(lines.load(0, 15, 0, uncached, 1), 0);
+  t.is(lines.load(0, 15, 0, uncached, 0), EARLY);
+  lines.deviceWrite(0, 0xf0, 0, false);
+  t.is(lines.load(0, 15, 0, uncached, 1), 0);
+  t.is(lines.load(0, 0xf0, 0, uncached, 1), EARLY);
+});
+
 test('without caches a load is never stale', t => {
   const { lines, uncached } = machine('cortex-m4');
   t.is(lines.deviceWrite(0, 15, 0, false), 0);
