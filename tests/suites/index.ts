@@ -1,6 +1,7 @@
 import { bugsSuite } from './bugs';
 import { cacheSuite } from './cache';
 import { dmaCoherentSuite } from './dma-coherent';
+import { dmaRulesSuite } from './dma-rules';
 import { dmaStreamingSuite } from './dma-streaming';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
@@ -16,6 +17,7 @@ export const SUITES: readonly Suite[] = [
   mmuSuite,
   dmaStreamingSuite,
   dmaCoherentSuite,
+  dmaRulesSuite,
   rulesSuite,
   bugsSuite,
 ];

@@ -1,0 +1,21 @@
+import type { Suite } from '../suite';
+import { LIMIT_RULES } from './limits';
+import { MAPPABLE_RULES } from './mappable';
+import { DIRECTION_RULES, OWNERSHIP_RULES } from './ownership';
+import { caseOf } from './rule';
+import type { DmaRule } from './rule';
+
+/** The rules in the order of their numbers. */
+export const DMA_RULES: readonly DmaRule[] = [
+  ...LIMIT_RULES,
+  ...MAPPABLE_RULES,
+  ...DIRECTION_RULES,
+  ...OWNERSHIP_RULES,
+].sort((a, b) => a.number - b.number);
+
+export const dmaRulesSuite: Suite = {
+  name: 'dma-rules',
+  summary:
+    "the rules of the kernel's documents on DMA, by number, kept and broken by every back end",
+  cases: DMA_RULES.map(caseOf),
+};
