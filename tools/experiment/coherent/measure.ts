@@ -21,7 +21,7 @@ export interface CoherentCost {
 
 /** What a strategy costs on a machine, beside being safe or not. */
 export interface CoherentMeasure {
-  /** Bytes that nobody else can have, once the first buffers were given and taken back. */
+  /** Bytes that nobody else can have, not even movable pages, once the first buffers were there. */
   readonly bytesLost: number;
   /** Entries of the linear map: as many entries of a TLB cover all of it. */
   readonly linearEntries: number;
@@ -73,10 +73,8 @@ export const measureCoherent = (
     cacheOperations: after.cacheOperations - before.cacheOperations,
     outerOperations: after.outerOperations - before.outerOperations,
   };
-  const held = mm.tablePages * PAGE_SIZE + managedOtherwise - managed;
   return {
-    // Movable pages use what CMA has, as long as nobody else does.
-    bytesLost: Math.max(0, held - coherent.strategy.bytesShared),
+    bytesLost: mm.tablePages * PAGE_SIZE + managedOtherwise - managed,
     linearEntries: linearEntries(mm),
     cost: 'refused' in second ? null : cost,
     refusals: REQUESTS.flatMap(({ what, size, gfp }) => {

@@ -15,7 +15,6 @@ const SIZE = 256 * KIB;
 class AtomicPool implements CoherentStrategy {
   readonly name = 'atomic-pool';
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {

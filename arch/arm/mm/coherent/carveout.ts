@@ -20,7 +20,6 @@ const ALIGN = 2 * MIB;
 class Carveout implements CoherentStrategy {
   readonly name = 'carveout';
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
   readonly #mapping: CpuAddr | null;
 

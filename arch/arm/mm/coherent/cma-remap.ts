@@ -19,14 +19,10 @@ const SIZE = 4 * MIB;
 class CmaRemap implements CoherentStrategy {
   readonly name = 'cma-remap';
   readonly keepsAlias = false;
-  readonly bytesShared: number;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
-    const { area, mm } = context;
     this.#context = context;
-    // The tree's pool is nobody else's memory either way.
-    this.bytesShared = mm.setAside[0] === undefined ? 0 : (area?.size ?? 0);
   }
 
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {

@@ -14,7 +14,6 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class Highmem implements CoherentStrategy {
   readonly name = 'highmem';
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {

@@ -71,7 +71,6 @@ export const makeCoherent = (
 class WithoutMmu implements CoherentStrategy {
   readonly name: CoherentName;
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
 
   constructor(name: CoherentName) {
     this.name = name;

@@ -13,7 +13,6 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class LegacyRemap implements CoherentStrategy {
   readonly name = 'legacy-remap';
   readonly keepsAlias = true;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {

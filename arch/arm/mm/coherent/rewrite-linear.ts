@@ -10,7 +10,6 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class RewriteLinear implements CoherentStrategy {
   readonly name = 'rewrite-linear';
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {

@@ -32,8 +32,6 @@ export interface CoherentStrategy extends CoherentAllocator {
    * the core to say.
    */
   readonly keepsAlias: boolean;
-  /** Bytes that were set aside for it and that movable pages may use meanwhile. */
-  readonly bytesShared: number;
 }
 
 /** A strategy by name: what it needs at boot, and what makes it. */

@@ -16,7 +16,6 @@ const TRIES = 512;
 class UncachedInPlace implements CoherentStrategy {
   readonly name = 'uncached-in-place';
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {

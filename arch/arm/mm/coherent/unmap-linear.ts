@@ -11,7 +11,6 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 class UnmapLinear implements CoherentStrategy {
   readonly name = 'unmap-linear';
   readonly keepsAlias = false;
-  readonly bytesShared = 0;
   readonly #context: CoherentContext;
 
   constructor(context: CoherentContext) {
