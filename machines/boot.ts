@@ -18,18 +18,26 @@ import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { ofIrqs } from '../drivers/of/irq';
 import type { OfResource } from '../drivers/of/address';
 import type { DtNode } from '../drivers/of/tree';
+import { BoundIommus } from './boot-iommus';
 import { deviceKindOf } from './devices';
 import { coherentChoice } from './coherent';
+import { swiotlbOf } from './dma-memory';
 import { Hardware } from './hardware';
 import type { InterruptController } from './interrupts';
+import { iommuMatch } from './iommus';
 import { Kernel } from './kernel';
-import type { OuterCacheBoot } from './kernel';
+import type { KernelBoot, OuterCacheBoot } from './kernel';
 import type { BoundCopyEngine, BoundDevice, BoundMaster, Machine } from './machine';
 import { masterOf, planMasters } from './masters';
 import type { MachinePlan } from './plan';
+import type { DmaDebugOptions } from '../mm/dma-debug';
+import type { TranslatedPath } from '../mm/dma-tables';
 import { observe } from './observe';
+import { observeIommus } from './observe-iommus';
 import { usesLpae } from './plan-memory';
 import type { DmaFacts } from './quirks';
+import { ReservedPools, prepareAtomicPools } from './reserved-pools';
+import type { DmaMemoryOptions } from './reserved-pools';
 
 /** What a machine is booted with, beside its plan. */
 export interface BootOptions {
@@ -43,8 +51,13 @@ export interface BootOptions {
   readonly streaming: StreamingSteps;
   /** Asked before each call of the DMA layer, barriers and maintenance; all are carried out if null. */
   readonly gate?: CallGate | null;
+  /** How dma-debug is set on a machine under `all`. */
+  readonly dmaDebug?: DmaDebugOptions;
   /** The order in which coherent memory is made uncached; the right one if absent. */
   readonly coherentOrder?: StepOrder;
+  readonly dmaMemory?: DmaMemoryOptions;
+  /** What a device behind an IOMMU gets, as KernelBoot has it. */
+  readonly iommuDefault?: NonNullable<KernelBoot['iommuDefault']>;
   /** Called when the silicon is there and nothing has run on it yet. */
   readonly onPower?: (hardware: Hardware) => void;
 }
@@ -65,22 +78,32 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     streaming: options.streaming,
     clock: () => hardware.events.now,
     gate: options.gate ?? null,
+    iommuDefault: options.iommuDefault ?? 'dma',
     coherent: coherentChoice(plan, options.coherentOrder),
+    swiotlb: swiotlbOf(plan, options.dmaMemory?.swiotlb),
   });
-  const observer = observe(hardware, kernel);
+  const observer = observe(hardware, kernel, options.dmaDebug);
   const coherent = coherentCpus(plan);
   for (let number = 1; number < coherent; number++) {
     kernel.startSecondary(complex.bringUp(number));
   }
   if (hardware.interrupts !== null) startInterrupts(plan, hardware.interrupts, kernel);
-  const masters = bindMasters(hardware, kernel);
-  const { devices, notes } = bindDevices(plan, hardware, kernel);
+  const pools = new ReservedPools(plan, kernel);
+  kernel.reservedMem = (dev, index) => pools.init(dev, index);
+  prepareAtomicPools(kernel, options.dmaMemory?.coherentPool);
+  if (observer !== null) observeIommus(hardware, kernel.iommus, observer);
+  const notes: string[] = [];
+  const iommus = bindIommus(plan, hardware, kernel, notes);
+  const masters = bindMasters(hardware, kernel, iommus);
+  const devices = bindDevices(plan, hardware, kernel, iommus, notes);
+  observer?.booted();
   return {
     plan,
     hardware,
     kernel,
     observer,
     findings: observer?.findings ?? null,
+    iommus: iommus.byNode,
     devices,
     masters: [...masters, ...devices.flatMap(mastersAmong)],
     copyEngines: devices.flatMap(enginesAmong),
@@ -106,7 +129,8 @@ const enginesAmong = ({ dev, bound }: BoundDevice): BoundCopyEngine[] =>
 const noteOnIommus = ({ devices }: MachinePlan): string[] => {
   const behind = devices.flatMap(({ status, effective, function: pci }) => {
     const { iommu } = pci ?? effective;
-    return status !== 'inert' && iommu.kind === 'iommu' ? [iommu] : [];
+    if (status === 'inert' || iommu.kind !== 'iommu') return [];
+    return iommu.specs.some(({ node }) => iommuMatch(node.compatible) !== null) ? [] : [iommu];
   });
   if (behind.length === 0) return [];
   const paths = new Set(behind.flatMap(({ specs }) => specs.map(({ node }) => node.path)));
@@ -188,7 +212,11 @@ const startInterrupts = (
 };
 
 /** The kernel's view of a DMA configuration. */
-const deviceDma = ({ dma }: DmaFacts, kernel: Kernel): DeviceDma =>
+const deviceDma = (
+  { dma }: DmaFacts,
+  kernel: Kernel,
+  path: TranslatedPath | null = null,
+): DeviceDma =>
   deviceDmaOf({
     mask: Number(dma.mask),
     coherentMask: Number(dma.mask),
@@ -200,15 +228,36 @@ const deviceDma = ({ dma }: DmaFacts, kernel: Kernel): DeviceDma =>
         size: Number(region.size),
       })) ?? null,
     coherent: dma.coherent,
-    ops: kernel.dma.opsFor(dma.coherent),
+    ops: kernel.dma.opsFor(dma.coherent, path),
     // ULONG_MAX of the architecture: dma_get_seg_boundary() without dma_parms.
     segBoundary: kernel.mm.layout.image === 'arm64' ? 2 ** 64 - 1 : 2 ** 32 - 1,
   });
 
-const bindMasters = (hardware: Hardware, kernel: Kernel): BoundMaster[] =>
+/** IOMMUs, which have interrupts as any device has. */
+const bindIommus = (
+  plan: MachinePlan,
+  hardware: Hardware,
+  kernel: Kernel,
+  notes: string[],
+): BoundIommus =>
+  new BoundIommus(
+    hardware,
+    kernel,
+    ({ device: { node, resources }, effective }, irq) => {
+      const irqs = wireInterrupt(plan, hardware, kernel.irq, irq, node, notes);
+      const dma = deviceDma(effective, kernel);
+      return kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
+    },
+    notes,
+  );
+
+const bindMasters = (hardware: Hardware, kernel: Kernel, iommus: BoundIommus): BoundMaster[] =>
   hardware.masters.map(({ plan, base, model }) => {
     const registers = [{ start: physAddr(base), size: TEST_MASTER.size }];
-    const dev = kernel.addDevice(model.name, null, deviceDma(plan.facts, kernel), registers, []);
+    const { group, path } = iommus.behind(plan.facts);
+    const dma = deviceDma(plan.facts, kernel, path);
+    const dev = kernel.addDevice(model.name, null, dma, registers, []);
+    if (group !== null) kernel.iommus.addDevice(group, dev);
     const device = probeDevice(testMasterDriver, dev);
     if (typeof device === 'number') throw new BenchError(`${model.name}: probe: ${device}`);
     return { plan, device };
@@ -219,22 +268,23 @@ const bindDevices = (
   plan: MachinePlan,
   hardware: Hardware,
   kernel: Kernel,
-): { readonly devices: readonly BoundDevice[]; readonly notes: readonly string[] } => {
-  const notes: string[] = [];
-  const devices = hardware.devices.flatMap(({ plan: device, irq }): BoundDevice[] => {
+  iommus: BoundIommus,
+  notes: string[],
+): readonly BoundDevice[] =>
+  hardware.devices.flatMap(({ plan: device, irq }): BoundDevice[] => {
     const { node, compatible, resources } = device.device;
     const driver = deviceKindOf(compatible)?.driver;
     invariant(driver !== undefined, `${node.path}: a model without a driver`);
     const irqs = wireInterrupt(plan, hardware, kernel.irq, irq, node, notes);
-    const dma = deviceDma(device.effective, kernel);
+    const { group, path } = iommus.behind(device.effective);
+    const dma = deviceDma(device.effective, kernel, path);
     const dev = kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
+    if (group !== null) kernel.iommus.addDevice(group, dev);
     const bound = probeDevice(driver, dev);
     if (typeof bound !== 'number') return [{ plan: device, dev, bound }];
     notes.push(`${node.path}: probe with driver ${driver.name} failed with error ${bound}`);
     return [];
   });
-  return { devices, notes };
-};
 
 /** Connects a device's line where its `interrupts` lead, if that is the controller we have. */
 const wireInterrupt = (

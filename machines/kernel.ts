@@ -4,12 +4,15 @@ import { l2x0Init } from '../arch/arm/mm/cache-l2x0';
 import type { OuterCacheFns } from '../arch/arm/mm/cache-l2x0';
 import { coherentKind, makeCoherent } from '../arch/arm/mm/coherent';
 import type { CoherentChoice } from '../arch/arm/mm/coherent';
+import { BitmapArea } from '../arch/arm/mm/coherent/area';
+import type { ContiguousArea } from '../arch/arm/mm/coherent/area';
 import type { CountedCoherent } from '../arch/arm/mm/coherent/counted';
 import { IN_ORDER } from '../arch/arm/mm/coherent/steps';
 import { UserSpaces } from '../arch/arm/mm/context';
 import { ArmMm } from '../arch/arm/mm/init';
 import type { BootMemory } from '../arch/arm/mm/init';
 import { KernelMappings } from '../arch/arm/mm/ioremap';
+import type { RamRange } from '../arch/arm/mm/layout';
 import { gated } from '../drivers/base/kernel/call-gate';
 import type { CallGate } from '../drivers/base/kernel/call-gate';
 import { CurrentCpu } from '../drivers/base/kernel/current-cpu';
@@ -20,19 +23,32 @@ import type {
   IrqResource,
   Resource,
 } from '../drivers/base/kernel/device';
+import { ENODEV } from '../drivers/base/kernel/errno';
 import { KernelIo } from '../drivers/base/kernel/io';
 import { KernelLog } from '../drivers/base/kernel/kernel-log';
 import type { IrqDomain } from '../drivers/base/kernel/irq';
 import { KernelOops } from '../drivers/base/kernel/oops';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
+import { join64 } from '../drivers/base/types/bits';
 import type { Isa } from '../drivers/base/types/isa';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { ArchDma } from '../mm/arch-dma';
 import { directTranslation } from '../mm/dma-direct';
 import { DirectAllocation } from '../mm/dma-direct-alloc';
 import type { SetAside } from '../mm/dma-direct-alloc';
+import { dmaIommu, IommuDma } from '../mm/dma-iommu';
+import { IommuAllocation } from '../mm/dma-iommu-alloc';
 import { DmaTables } from '../mm/dma-tables';
+import type { TranslatedPath } from '../mm/dma-tables';
+import { Iommus } from '../mm/iommu/core';
+import type { IommusConfig } from '../mm/iommu/core';
+import type { TableMemory } from '../mm/iommu/types';
+import { pageToPhys, physToPage } from '../mm/page-alloc';
+import { PhysMemory } from '../mm/phys-memory';
 import { Slab } from '../mm/slab';
+import type { Swiotlb } from '../mm/swiotlb';
+import { contiguousArea, makeCma, makeSwiotlb, swiotlbAside } from './dma-memory';
+import type { SwiotlbBoot } from './dma-memory';
 
 /** A sleeping kernel looks again at least this often, in simulated ns: a tick. */
 const TICK = 1000;
@@ -58,6 +74,10 @@ export interface KernelBoot {
   readonly gate?: CallGate | null;
   /** How memory is shared with devices that do not snoop. */
   readonly coherent?: CoherentChoice;
+  /** Memory to bounce through: how much, and whether all DMA goes that way; absent: none. */
+  readonly swiotlb?: SwiotlbBoot | null;
+  /** What a device behind an IOMMU gets (iommu.passthrough); a domain of the DMA API if absent. */
+  readonly iommuDefault?: IommusConfig['defaultType'];
 }
 
 /** Coherent memory of a kernel that is told nothing of its board. */
@@ -81,14 +101,27 @@ export class Kernel {
   readonly slab: Slab;
   readonly users: UserSpaces;
   readonly coherent: CountedCoherent;
+  /** Memory by its physical address. */
+  readonly memory: PhysMemory;
+  /** Where data goes that a device does not reach; null: nowhere. */
+  readonly swiotlb: Swiotlb | null;
   readonly arch: ArchDma;
   readonly io: KernelIo;
   readonly log = new KernelLog();
   /** Memory set aside for devices; empty until boot has found some. */
   readonly setAside: SetAside = { cma: null, globalPool: null, atomicPool: null };
+  /** Pages that pools of coherent memory keep, in use or not. */
+  poolPages = 0;
+  /** IOMMUs and their groups; none until boot has found some. */
+  readonly iommus: Iommus;
+  /** DMA of devices that an IOMMU translates for. */
+  readonly translated: TranslatedPath;
   /** The ways its devices do DMA. */
   readonly dma: DmaTables;
+  /** Gives devices what the tree sets aside for them; none until boot has found some. */
+  reservedMem: DriverServices['reservedMemDeviceInit'] = () => -ENODEV;
   readonly #services: Services;
+  readonly #work: (() => void)[] = [];
   /** The root interrupt controller's lines, null where devices are polled. */
   irq: IrqDomain | null = null;
 
@@ -96,23 +129,46 @@ export class Kernel {
     this.cpu = new CurrentCpu(bootCpu);
     const choice = boot.coherent ?? REMAPPED;
     const memory = { ...boot.memory, ...coherentKind(choice.name).boot(choice.board) };
-    this.mm = new ArmMm(this.cpu, memory, boot.gate);
+    const bounce = boot.swiotlb ? swiotlbAside(boot.swiotlb, boot.dmaZoneLimit) : null;
+    this.mm = new ArmMm(this.cpu, { ...memory, bounce }, boot.gate);
     this.io = new KernelIo(this.cpu, this.mm.ioBarriers);
+    this.memory = new PhysMemory(this.io.relaxed, this.mm.kmap);
     this.mappings = new KernelMappings(this.mm);
     if (boot.outer !== null) {
       const outer = this.#startOuterCache(boot.outer);
       this.mm.outer = gated(boot.gate ?? null, 'outer cache', outer);
     }
-    this.coherent = makeCoherent(this.mm, this.mappings, choice);
+    const area = this.#coherentArea(choice, this.mm.setAside[0] ?? null);
+    this.coherent = makeCoherent(this.mm, this.mappings, choice, area);
     this.arch = armDma(this.mm, this.mappings, boot.streaming, this.coherent);
     this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
     this.users = new UserSpaces(this.mm);
     this.dma = this.#makeDmaTables(boot);
+    this.swiotlb = this.#makeSwiotlb(boot, this.mm.bounce);
+    this.dma.bounce = this.swiotlb;
+    this.iommus = new Iommus({
+      memory: this.#tableMemory(),
+      cpus: this.cpu,
+      defaultType: boot.iommuDefault ?? 'dma',
+      gate: boot.gate ?? null,
+    });
+    this.translated = this.#makeTranslated();
     this.#services = this.#makeServices(boot.clock);
+  }
+
+  /** Pages that somebody has, translation tables apart. */
+  get usedPages(): number {
+    const { pages, tablePages } = this.mm;
+    return pages.managedPages - pages.freePages - tablePages;
   }
 
   get services(): DriverServices {
     return this.#services;
+  }
+
+  /** Runs something the next time that the kernel sleeps (schedule_work). */
+  scheduleWork(work: () => void): void {
+    this.#work.push(work);
   }
 
   /** From now on the observer is told of every allocation and every DMA call; null: nobody is. */
@@ -149,6 +205,24 @@ export class Kernel {
     return new Device({ name, ofPath, dma, registers, irqs, services: this.services });
   }
 
+  /**
+   * The memory of a strategy, and the area that everybody's contiguous memory comes from: with
+   * `cma-remap` one and the same.
+   */
+  #coherentArea(choice: CoherentChoice, placed: RamRange | null): ContiguousArea | null {
+    const isCma = choice.name === 'cma-remap';
+    const range = (isCma ? placed : null) ?? choice.board.cma;
+    const cma = range === null ? null : makeCma('reserved', range, this);
+    this.setAside.cma = cma;
+    if (isCma) return cma === null ? null : contiguousArea(cma);
+    return placed === null ? null : new BitmapArea(placed);
+  }
+
+  #makeSwiotlb({ swiotlb = null }: KernelBoot, range: RamRange | null): Swiotlb | null {
+    if (swiotlb === null || range === null) return null;
+    return makeSwiotlb(this, range, swiotlb);
+  }
+
   #makeDmaTables({ gate = null, dmaZoneLimit }: KernelBoot): DmaTables {
     const { mm, arch, setAside } = this;
     const { ram } = mm.layout;
@@ -160,6 +234,33 @@ export class Kernel {
       allocation: new DirectAllocation(sources),
       gate,
     });
+  }
+
+  #makeTranslated(): TranslatedPath {
+    const dma = new IommuDma(this.iommus);
+    const { mm, arch } = this;
+    const sources = { pages: mm.pages, linear: mm.layout, arch };
+    return { translation: dmaIommu(dma), allocation: new IommuAllocation(dma, sources) };
+  }
+
+  /** Page tables of IOMMUs lie in the linear map, and are written as any memory is. */
+  #tableMemory(): TableMemory {
+    const { mm, cpu } = this;
+    const { pages, layout } = mm;
+    return {
+      alloc: order => {
+        const page = pages.allocKernelPages({ zero: true }, order);
+        return page === null ? null : layout.physToVirt(pageToPhys(page));
+      },
+      free: (address, order) => {
+        const physical = layout.virtToPhys(address);
+        if (physical !== null) pages.freePagesAt(physToPage(physical), order);
+      },
+      load: address => join64(cpu.load32(address), 0),
+      store: (address, value) => {
+        cpu.store32(address, value);
+      },
+    };
   }
 
   #startOuterCache({ registers, sharedOverride, ioCoherent }: OuterCacheBoot): OuterCacheFns {
@@ -191,6 +292,7 @@ export class Kernel {
    * stays pending and wakes at once.
    */
   #sleep(nanoseconds: number, clock: () => number): void {
+    for (const work of this.#work.splice(0)) work();
     const before = clock();
     const woke = this.irq !== null && this.cpu.waitForInterrupt(nanoseconds);
     if (!woke || clock() === before) this.cpu.relax(nanoseconds);
@@ -215,6 +317,7 @@ export class Kernel {
       invalidateKernelVmapRange: (address, size) => {
         this.#flushVmapRange(address, size);
       },
+      reservedMemDeviceInit: (dev, index) => this.reservedMem(dev, index),
       waitUntil: (done, limit) => {
         const start = clock();
         while (!done()) {

@@ -1,6 +1,8 @@
 import type { Device } from '../drivers/base/kernel/device';
 import type { CopyEngineDevice } from '../drivers/dma/copy-engine/driver';
 import type { TestMasterDevice } from '../drivers/misc/test-master/driver';
+import type { TrivialIommuDevice } from '../drivers/iommu/trivial/driver';
+import type { DtNode } from '../drivers/of/tree';
 import type { FindingLog } from './finding-log';
 import type { Hardware } from './hardware';
 import type { Kernel } from './kernel';
@@ -37,6 +39,8 @@ export interface Machine {
   readonly observer: Observation | null;
   /** What the observer has found; null without one. */
   readonly findings: FindingLog | null;
+  /** IOMMUs that a driver has taken, by their nodes. */
+  readonly iommus: ReadonlyMap<DtNode, TrivialIommuDevice>;
   /** Devices of the tree that a driver has taken. */
   readonly devices: readonly BoundDevice[];
   readonly masters: readonly BoundMaster[];

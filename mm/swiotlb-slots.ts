@@ -75,7 +75,8 @@ export class SlotPool {
     this.slots = slots;
     this.areas = areas;
     this.#areaSlots = slots / areas;
-    this.#run = Uint8Array.from({ length: slots }, (_, i) => SEGMENT_SLOTS - (i % SEGMENT_SLOTS));
+    this.#run = new Uint8Array(slots);
+    for (let i = 0; i < slots; i++) this.#run[i] = SEGMENT_SLOTS - (i % SEGMENT_SLOTS);
     this.#original = new Float64Array(slots).fill(NOBODY);
     this.#left = new Float64Array(slots);
     this.#padding = new Uint8Array(slots);

@@ -2,6 +2,7 @@ import { CurrentCpu } from '../../drivers/base/kernel/current-cpu';
 import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { DmaMapOps, DriverServices, IrqResource } from '../../drivers/base/kernel/device';
 import { DMA_MAPPING_ERROR } from '../../drivers/base/kernel/dma-mapping';
+import { ENODEV } from '../../drivers/base/kernel/errno';
 import { KernelIo } from '../../drivers/base/kernel/io';
 import { KernelLog } from '../../drivers/base/kernel/kernel-log';
 import { ticks, cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
@@ -71,6 +72,7 @@ export class DriverBench {
       irqsDisabled: () => false,
       flushKernelVmapRange: nothing,
       invalidateKernelVmapRange: nothing,
+      reservedMemDeviceInit: () => -ENODEV,
       waitUntil: (done, limit) => this.#waitUntil(done, limit),
     };
   }

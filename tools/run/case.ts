@@ -77,9 +77,9 @@ interface Held {
   readonly objects: number;
 }
 
-const heldBy = ({ kernel: { mm, slab } }: Machine): Held => ({
-  pages: mm.pages.managedPages - mm.pages.freePages - mm.tablePages - slab.reservePages,
-  objects: slab.live,
+const heldBy = ({ kernel }: Machine): Held => ({
+  pages: kernel.usedPages - kernel.slab.reservePages - kernel.poolPages,
+  objects: kernel.slab.live,
 });
 
 /** What no case may do, however it ended: keep memory, misuse a register. */

@@ -52,6 +52,8 @@ export interface BootMemory {
   readonly inPages?: 'all' | readonly RamRange[];
   /** Memory that the page allocator does not get. */
   readonly setAside?: readonly SetAside[];
+  /** Memory to bounce through; absent: none. */
+  readonly bounce?: SetAside | null;
 }
 
 /** Lowmem that is set aside at boot, wherever there is room. */
@@ -60,8 +62,10 @@ export interface SetAside {
   readonly align: number;
   /** One past the highest byte that it may have; null: any. */
   readonly end: number | null;
-  /** Not mapped at all, as by `no-map`, or in pages. */
-  readonly linearMap: 'none' | 'pages';
+  /** Not mapped at all, as by `no-map`; in pages; or as memory around it is. */
+  readonly linearMap: 'none' | 'pages' | 'any';
+  /** Where there is no room, half of it is tried, down to so many bytes; absent: nothing else is. */
+  readonly least?: number;
 }
 
 /** What the kernel image itself takes of the first megabyte of RAM. */
@@ -93,6 +97,8 @@ export class ArmMm {
   readonly roots = new Set<PhysAddr>();
   /** What was set aside, in the order in which it was asked for; null where there was no room. */
   readonly setAside: readonly (RamRange | null)[];
+  /** Where there is memory to bounce through; null: nowhere. */
+  readonly bounce: RamRange | null;
   /** The cache outside the cores; none until its driver has switched one on. */
   outer: OuterCacheFns = noOuterCache();
   /** Pages of the allocator that translation tables hold. */
@@ -116,10 +122,8 @@ export class ArmMm {
     this.tlb = gated(gate, 'tlb', makeTlbFns(cpu, this.info));
 
     const early = this.#earlyMemory(boot);
-    this.setAside = (boot.setAside ?? []).map(({ size, align, end }) => {
-      const base = early.allocateBelow(size, align, end ?? Infinity);
-      return base === null ? null : { base, size };
-    });
+    this.setAside = (boot.setAside ?? []).map(wish => place(wish, early));
+    this.bounce = boot.bounce ? place(boot.bounce, early) : null;
     this.tables = this.#makeTables(isLong, early);
     this.#setVectors(cpu);
     this.cache.invalidateL1();
@@ -287,6 +291,15 @@ export class ArmMm {
     });
   }
 }
+
+/** Takes memory for what is to be set aside; null if there is no room. */
+const place = (wish: SetAside, early: EarlyMemory): RamRange | null => {
+  for (let { size } = wish; size >= (wish.least ?? wish.size); size /= 2) {
+    const base = early.allocateBelow(size, wish.align, wish.end ?? Infinity);
+    if (base !== null) return { base, size };
+  }
+  return null;
+};
 
 /**
  * One past the last frame of ZONE_DMA32, which is arm64's only: 4 GiB, or all of RAM where no RAM

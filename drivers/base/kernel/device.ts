@@ -40,8 +40,8 @@ export interface DeviceDma {
   /** Low bits of an address that must survive bouncing. */
   minAlignMask: number;
   /** Memory that the tree reserved for this device (memory-region), null: it has the system's. */
-  readonly pool: DevicePool | null;
-  readonly cma: CmaPool | null;
+  pool: DevicePool | null;
+  cma: CmaPool | null;
   /** Memory that is shared with it by accident is a way in (struct pci_dev.untrusted). */
   readonly isUntrusted: boolean;
 }
@@ -83,6 +83,12 @@ export interface DriverServices {
   /** Maps a window of registers (ioremap); null if there is no address space left. */
   ioremap(address: PhysAddr, size: number): CpuAddr | null;
   iounmap(address: CpuAddr): void;
+  /**
+   * Gives a device the memory that entry `index` of its `memory-region` sets aside
+   * (of_reserved_mem_device_init_by_idx): 0; -ENODEV without such an entry, -EINVAL if it is no
+   * pool, -EBUSY if the device has one of its own already.
+   */
+  reservedMemDeviceInit(dev: Device, index: number): number;
   /** ARCH_DMA_MINALIGN: bytes that two buffers must be apart not to share a line. */
   readonly dmaMinAlign: number;
   /**

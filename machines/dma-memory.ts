@@ -1,0 +1,104 @@
+import type { ContiguousArea } from '../arch/arm/mm/coherent/area';
+import type { ArmMm, SetAside } from '../arch/arm/mm/init';
+import type { RamRange } from '../arch/arm/mm/layout';
+import type { CurrentCpu } from '../drivers/base/kernel/current-cpu';
+import type { KernelLog } from '../drivers/base/kernel/kernel-log';
+import { physAddr } from '../drivers/base/types/address';
+import { MIB, PAGE_SIZE } from '../drivers/base/types/bits';
+import { invariant } from '../drivers/base/types/errors';
+import { CmaArea } from '../mm/cma';
+import { pageToPhys, physToPage } from '../mm/page-alloc';
+import type { PhysMemory } from '../mm/phys-memory';
+import { Swiotlb, swiotlbWanted } from '../mm/swiotlb';
+import type { SwiotlbOptions, SwiotlbSize } from '../mm/swiotlb';
+import { SEGMENT_SLOTS, SLOT_SIZE } from '../mm/swiotlb-slots';
+import { getOrder } from '../mm/zone';
+import type { MachinePlan } from './plan';
+import { usesLpae } from './plan-memory';
+
+/*
+ * Memory that the kernel sets aside for DMA when it boots.
+ */
+
+/** The parts of a kernel that such memory is made with. */
+export interface MemoryKernel {
+  readonly mm: ArmMm;
+  readonly cpu: CurrentCpu;
+  readonly memory: PhysMemory;
+  readonly log: KernelLog;
+}
+
+/** Memory to bounce through: how much is wanted, and whether all DMA is to go that way. */
+export interface SwiotlbBoot extends SwiotlbSize {
+  readonly isForced: boolean;
+}
+
+/** CONFIG_CMA_ALIGNMENT: larger allocations are aligned to no more. */
+const CMA_ALIGNMENT = 8;
+const FOUR_GIB = 2 ** 32;
+
+/**
+ * How much a kernel of the plan sets aside to bounce through; null: nothing. On 32-bit ARM only
+ * kernels with LPAE are built with swiotlb.
+ */
+export const swiotlbOf = (plan: MachinePlan, options: SwiotlbOptions = {}): SwiotlbBoot | null => {
+  const { arch, cpus, memory, facts } = plan;
+  if (arch === 'arm32' && !usesLpae(cpus, memory)) return null;
+  const ends = memory.banks.map(({ base, size }) => Number(base + size));
+  const wanted = swiotlbWanted(
+    {
+      cpus: cpus.length,
+      hasUnreachable: Math.max(...ends) > (facts.dmaZoneLimit ?? FOUR_GIB - 1) + 1,
+      forKmalloc: arch === 'arm64',
+      ramBytes: memory.banks.reduce((sum, { size }) => sum + Number(size), 0),
+    },
+    options,
+  );
+  return wanted && { ...wanted, isForced: options.force === true };
+};
+
+/** Where the slots may lie: in ZONE_DMA, or lowmem where there is none. */
+export const swiotlbAside = ({ slots }: SwiotlbSize, dmaZoneLimit: number | null): SetAside => ({
+  size: slots * SLOT_SIZE,
+  align: PAGE_SIZE,
+  end: dmaZoneLimit === null ? null : dmaZoneLimit + 1,
+  linearMap: 'any',
+  least: MIB,
+});
+
+/** The stage that bounces, in the memory that there was room for. */
+export const makeSwiotlb = (
+  kernel: MemoryKernel,
+  { base, size }: RamRange,
+  { areas, isForced }: SwiotlbBoot,
+): Swiotlb => {
+  const slots = size / SLOT_SIZE;
+  const fitting = { slots, areas: Math.min(areas, slots / SEGMENT_SLOTS) };
+  const cpu = (): number => kernel.cpu.number;
+  return new Swiotlb(physAddr(base), fitting, kernel.memory, { isForced, cpu });
+};
+
+/** A CMA area over whole pages that nobody has. */
+export const makeCma = (
+  name: string,
+  { base, size }: RamRange,
+  { mm, memory, log }: MemoryKernel,
+): CmaArea => {
+  const frames = { base: base / PAGE_SIZE, count: size / PAGE_SIZE };
+  return new CmaArea({ name, ...frames, pages: mm.pages, memory, log });
+};
+
+/** A CMA area as whoever makes coherent memory takes it. */
+export const contiguousArea = (cma: CmaArea): ContiguousArea => ({
+  base: cma.base * PAGE_SIZE,
+  size: cma.count * PAGE_SIZE,
+  allocate: size => {
+    const order = Math.min(getOrder(size), CMA_ALIGNMENT);
+    const page = cma.alloc(size / PAGE_SIZE, order, true);
+    return page === null ? null : pageToPhys(page);
+  },
+  release: (phys, size) => {
+    const isMine = cma.release(physToPage(phys), size / PAGE_SIZE);
+    invariant(isMine, `memory of CMA area ${cma.name} that is not`);
+  },
+});

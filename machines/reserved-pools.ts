@@ -1,0 +1,198 @@
+import type { RamRange } from '../arch/arm/mm/layout';
+import { EBUSY, EINVAL, ENODEV } from '../drivers/base/kernel/errno';
+import type { Device } from '../drivers/base/kernel/device';
+import type { DevicePool } from '../drivers/base/kernel/dma-pools';
+import { physAddr } from '../drivers/base/types/address';
+import { PAGE_SIZE } from '../drivers/base/types/bits';
+import { InputError, UnmodelledError } from '../drivers/base/types/errors';
+import type { OfErrno } from '../drivers/of/property';
+import { ofReservedMemDeviceInitByIdx } from '../drivers/of/reserved-mem-device';
+import type { PoolSlot } from '../drivers/of/reserved-mem-device';
+import type { ReservedMem } from '../drivers/of/reserved-mem';
+import type { DtNode } from '../drivers/of/tree';
+import type { CoherentName } from '../mm/arch-dma';
+import type { CmaArea } from '../mm/cma';
+import { AtomicPools, DEFAULT_COHERENT_POOL } from '../mm/dma-atomic-pool';
+import { CoherentPool, POOL_MEMORY } from '../mm/dma-coherent';
+import { physToPage } from '../mm/page-alloc';
+import { PAGE_KERNEL, withMemory } from '../mm/pgprot';
+import type { SwiotlbOptions } from '../mm/swiotlb';
+import { isDefaultPool } from './describe';
+import { makeCma } from './dma-memory';
+import type { Kernel } from './kernel';
+import type { MachinePlan } from './plan';
+
+/*
+ * Pools for DMA that a kernel makes once it runs: what the tree reserves, and the atomic pools.
+ */
+
+/** What a command line says of memory for DMA; what is absent is the kernel's own. */
+export interface DmaMemoryOptions {
+  /** `swiotlb=`. */
+  readonly swiotlb?: SwiotlbOptions;
+  /** `coherent_pool=`, in bytes. */
+  readonly coherentPool?: number;
+}
+
+/** Ways to coherent memory that are closed to who cannot sleep. */
+const SLEEPING: ReadonlySet<CoherentName> = new Set([
+  'legacy-remap',
+  'unmap-linear',
+  'highmem',
+  'cma-remap',
+  'uncached-in-place',
+]);
+
+/**
+ * Pools for those who cannot sleep. Linux prepares them at boot; so does this if it is told their
+ * size. Else they are made when the first of those asks: zeroing them on each machine costs as much
+ * as booting it, and hardly any is asked.
+ */
+export const prepareAtomicPools = (kernel: Kernel, size?: number): void => {
+  if (!SLEEPING.has(kernel.coherent.name)) return;
+  let pools = size === undefined ? null : makeAtomicPools(kernel, size);
+  kernel.setAside.atomicPool = {
+    alloc: (bytes, isReachable) => {
+      pools ??= makeAtomicPools(kernel, DEFAULT_COHERENT_POOL);
+      return pools.alloc(bytes, isReachable);
+    },
+    free: (cpuAddr, bytes) => pools?.free(cpuAddr, bytes) ?? false,
+  };
+};
+
+const makeAtomicPools = (kernel: Kernel, size: number): AtomicPools => {
+  const { mm, coherent, io, log } = kernel;
+  return new AtomicPools(
+    {
+      zones: (['Normal', 'DMA32', 'DMA'] as const).filter(name =>
+        mm.pages.zones.some(zone => zone.name === name && zone.managedPages > 0),
+      ),
+      // Past the counts of what drivers ask for.
+      backing: (bytes, gfp) => {
+        const before = kernel.usedPages;
+        const block = coherent.strategy.alloc({
+          size: bytes,
+          memory: 'dmacoherent',
+          gfp,
+          limit: physAddr(Number.MAX_SAFE_INTEGER),
+          contiguous: true,
+        });
+        kernel.poolPages += kernel.usedPages - before;
+        return 'refused' in block ? null : block;
+      },
+      io: io.relaxed,
+      log,
+      scheduleWork: work => {
+        kernel.scheduleWork(work);
+      },
+    },
+    size,
+  );
+};
+
+/** Numbers of the errors that asking for a region has. */
+const ERRNO = new Map<OfErrno, number>([
+  ['ENODEV', ENODEV],
+  ['EINVAL', EINVAL],
+  ['EBUSY', EBUSY],
+]);
+
+/** What the tree sets aside for single devices, made when the first of them asks. */
+export class ReservedPools {
+  readonly #plan: MachinePlan;
+  readonly #kernel: Kernel;
+  readonly #cma = new Map<DtNode, CmaArea>();
+  /** Null: there was no way to map it. */
+  readonly #coherent = new Map<DtNode, DevicePool | null>();
+
+  /** Areas for movable pages are there at once, and so is the pool for all. */
+  constructor(plan: MachinePlan, kernel: Kernel) {
+    this.#plan = plan;
+    this.#kernel = kernel;
+    for (const region of plan.memory.reserved.regions) {
+      if (region.kind === 'cma' && !region.cmaDefault) {
+        this.#cma.set(region.node, makeCma(region.node.name, rangeOf(region), kernel));
+      }
+      if (region.kind === 'coherent' && isDefaultPool(region, plan)) {
+        kernel.setAside.globalPool = this.#poolOf(region);
+      }
+    }
+  }
+
+  /** See DriverServices.reservedMemDeviceInit. */
+  init(dev: Device, index: number): number {
+    const { tree, memory, phandles } = this.#plan;
+    const node = dev.ofPath === null ? undefined : tree.at(dev.ofPath);
+    if (node === undefined) return -ENODEV;
+    const { coherentMask, busLimit, pool } = dev.dma;
+    const user = {
+      coherentMask: BigInt(coherentMask),
+      busDmaLimit: busLimit === null ? null : BigInt(busLimit),
+      hasDmaMem: pool !== null,
+    };
+    const regions = memory.reserved.regions;
+    const answer = ofReservedMemDeviceInitByIdx(node, index, regions, user, phandles);
+    if (!answer.ok) return -(ERRNO.get(answer.problem.errno) ?? EINVAL);
+    if (answer.value === null) return 0;
+    const { region, slot, warnings } = answer.value;
+    if (warnings.length > 0) {
+      const text = "reserved memory is beyond device's set DMA address range";
+      dev.services.log.device('warn', dev, text);
+    }
+    return this.#assign(dev, region, slot);
+  }
+
+  #assign(dev: Device, region: ReservedMem, slot: PoolSlot): number {
+    switch (slot) {
+      case 'cmaArea':
+        dev.dma.cma = this.#cma.get(region.node) ?? this.#kernel.setAside.cma;
+        return 0;
+      case 'dmaMem':
+        dev.dma.pool = this.#poolOf(region);
+        return dev.dma.pool === null ? -EINVAL : 0;
+      case 'ioTlbMem':
+        throw new UnmodelledError('a restricted pool', region.node.path);
+    }
+  }
+
+  #poolOf(region: ReservedMem): DevicePool | null {
+    const known = this.#coherent.get(region.node);
+    if (known !== undefined) return known;
+    const pool = this.#makePool(region);
+    this.#coherent.set(region.node, pool);
+    return pool;
+  }
+
+  /** Memory of the linear map is not mapped a second time (memremap with MEMREMAP_WC). */
+  #makePool(region: ReservedMem): DevicePool | null {
+    const { mm, mappings, io, log } = this.#kernel;
+    const { base, size } = rangeOf(region);
+    const phys = physAddr(base);
+    const isNoMap = region.node.has('no-map');
+    if (!isNoMap && mm.vmalloc !== null && mm.layout.physToVirt(phys) !== null) {
+      log.print('warn', `memremap attempted on ram ${region.node.path} size: ${size}`);
+      return null;
+    }
+    const first = physToPage(phys);
+    const pages = Array.from({ length: size / PAGE_SIZE }, (_, i) =>
+      physToPage(physAddr((first + i) * PAGE_SIZE)),
+    );
+    const cpuAddr =
+      mm.vmalloc === null
+        ? mappings.ioremap(phys, size)
+        : mappings.vmap(pages, withMemory(PAGE_KERNEL, POOL_MEMORY));
+    if (cpuAddr === null) return null;
+    const { name } = region.node;
+    return new CoherentPool({ name, phys, size, cpuAddr, deviceBase: null, io: io.relaxed });
+  }
+}
+
+const rangeOf = ({ node, base, size }: ReservedMem): RamRange => {
+  const page = BigInt(PAGE_SIZE);
+  if (base % page === 0n && size % page === 0n) return { base: Number(base), size: Number(size) };
+  throw new InputError({
+    place: node.path,
+    expected: 'a pool of whole pages',
+    found: `${size} bytes at ${base}`,
+  });
+};
