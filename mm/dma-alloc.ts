@@ -2,6 +2,7 @@ import { DmaAttr, DmaDirection } from '../drivers/base/kernel/dma-mapping';
 import type { DmaAttrs } from '../drivers/base/kernel/dma-mapping';
 import type { Device } from '../drivers/base/kernel/device';
 import type { DmaMemory } from '../drivers/base/kernel/dma-map-ops';
+import type { DevicePool } from '../drivers/base/kernel/dma-pools';
 import { ENXIO } from '../drivers/base/kernel/errno';
 import type { Gfp } from '../drivers/base/kernel/gfp';
 import type { SgTable } from '../drivers/base/kernel/scatterlist';
@@ -23,6 +24,7 @@ import { sgPhys } from './dma-ops';
 const withoutZones = (gfp: Gfp): Gfp => ({ ...gfp, dma: false, dma32: false, highmem: false });
 
 const coherentMemory = (
+  dev: Device,
   size: number,
   { cpuAddr, dmaHandle }: DmaMemory,
   attrs: DmaAttrs,
@@ -33,6 +35,7 @@ const coherentMemory = (
   attrs,
   busAddress: dmaHandle,
   virtualAddress: cpuAddr,
+  ofDevicePool: dev.dma.pool !== null,
 });
 
 /**
@@ -47,21 +50,30 @@ export const dmaAllocAttrs = (
   gfp: Gfp,
   attrs: DmaAttrs,
 ): DmaMemory | null => {
-  const memory = allocate(dev, size, gfp, attrs);
+  const { pool, coherentMask } = dev.dma;
+  if (coherentMask === 0) tellWarning(dev, 'dma_alloc_attrs() without a coherent mask');
+  if (pool !== null) return allocFromPool(dev, pool, size, attrs);
+  const memory = allocOpsOf(dev)?.alloc?.(dev, size, withoutZones(gfp), attrs) ?? null;
   if (memory !== null && dev.services.observer !== null) {
-    tellAllocated(dev, coherentMemory(size, memory, attrs), piecesOf(dev, size, memory, attrs));
+    const told = coherentMemory(dev, size, memory, attrs);
+    tellAllocated(dev, told, piecesOf(dev, size, memory, attrs));
   }
   return memory;
 };
 
-const allocate = (dev: Device, size: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null => {
-  const { pool, coherentMask } = dev.dma;
-  if (coherentMask === 0) tellWarning(dev, 'dma_alloc_attrs() without a coherent mask');
-  if (pool === null) return allocOpsOf(dev)?.alloc?.(dev, size, withoutZones(gfp), attrs) ?? null;
+/** dma_alloc_from_dev_coherent(). */
+const allocFromPool = (
+  dev: Device,
+  pool: DevicePool,
+  size: number,
+  attrs: DmaAttrs,
+): DmaMemory | null => {
   const block = pool.alloc(size);
-  return (
-    block && { cpuAddr: block.cpuAddr, dmaHandle: block.dmaHandle ?? physToDma(dev, block.phys) }
-  );
+  if (block === null) return null;
+  const { cpuAddr, phys, dmaHandle = physToDma(dev, phys) } = block;
+  const memory = { cpuAddr, dmaHandle };
+  tellAllocated(dev, coherentMemory(dev, size, memory, attrs), [{ address: phys, size }]);
+  return memory;
 };
 
 /** Frees what dmaAllocAttrs gave; all arguments are those of then (dma_free_attrs). */
@@ -74,7 +86,7 @@ export const dmaFreeAttrs = (
 ): void => {
   if (cpuAddr === null) return;
   const memory = { cpuAddr, dmaHandle };
-  if (dev.services.observer !== null) tellFreed(dev, coherentMemory(size, memory, attrs));
+  if (dev.services.observer !== null) tellFreed(dev, coherentMemory(dev, size, memory, attrs));
   if (dev.dma.pool?.release(cpuAddr, size) === true) return;
   // What was mapped for it is unmapped, which may sleep.
   if (dev.services.irqsDisabled()) tellWarning(dev, 'dma_free_attrs() with interrupts disabled');

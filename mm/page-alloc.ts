@@ -51,6 +51,11 @@ export class PageAllocator {
   readonly movable = new MovablePages();
   /** Told of what is handed out and given back; null: nobody watches. */
   observer: SoftwareObserver | null = null;
+  /**
+   * The n-th allocation from here on, of anybody, fails as for want of memory, and it is null again
+   * (/proc/self/fail-nth); null: none does.
+   */
+  failNth: number | null = null;
   readonly #layout: ZoneLayout;
   readonly #clearer: PageClearer;
   /** Order of every block handed out, by its first frame. */
@@ -157,7 +162,7 @@ export class PageAllocator {
   }
 
   #take(gfp: Gfp, order: number): Page | null {
-    if (order > MAX_ORDER) return null;
+    if (order > MAX_ORDER || this.#isInjected()) return null;
     for (const zone of [...this.zones].reverse()) {
       const cma = gfp.movable === true ? this.#cmaWithin(gfp, zone) : [];
       const pfn = this.#takeFrom(gfp, zone, cma, order);
@@ -166,6 +171,14 @@ export class PageAllocator {
       return pfnToPage(pfn);
     }
     return null;
+  }
+
+  #isInjected(): boolean {
+    if (this.failNth === null) return false;
+    this.failNth--;
+    if (this.failNth > 0) return false;
+    this.failNth = null;
+    return true;
   }
 
   /** From CMA first where it has more than half of what is free in the zone (__rmqueue). */

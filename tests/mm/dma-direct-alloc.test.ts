@@ -27,6 +27,7 @@ import { composeDmaOps } from '../../mm/dma-ops';
 import { PageAllocator, pageToPhys, pfnToPage, physToPage } from '../../mm/page-alloc';
 import { boot } from '../support/booted';
 import { dmaDevice } from '../support/dma-device';
+import { RecordingObserver } from './recording-observer';
 
 const { services } = boot('versatile-pb').kernel;
 /** 64 MiB of RAM at 0, lowmem but for the last 16; ZONE_DMA is the first 16. */
@@ -156,10 +157,14 @@ test('a device with a pool of its own gets its memory there and nowhere else', t
   t.is(dmaAllocCoherent(sources.device({ pool: empty }), 100, GFP_KERNEL), null);
   const declared: DevicePool = {
     ...poolAt(0, []),
-    alloc: () => ({ cpuAddr: cpuAddr(1), phys: physAddr(0), dmaHandle: dmaAddr(0x77) }),
+    alloc: () => ({ cpuAddr: cpuAddr(1), phys: physAddr(0x7000), dmaHandle: dmaAddr(0x77) }),
   };
-  const far = must(dmaAllocCoherent(sources.device({ pool: declared }), 1, GFP_KERNEL));
+  const observer = new RecordingObserver();
+  const { ops } = dev.dma;
+  const watched = dmaDevice({ ...services, observer }, { ops, pool: declared });
+  const far = must(dmaAllocCoherent(watched, 1, GFP_KERNEL));
   t.is(far.dmaHandle, dmaAddr(0x77), 'where the bus has it, as it was declared');
+  t.regex(observer.take().join(), /^memory allocated 28672\+1 as .*119/, 'and where it is');
   t.deepEqual([sources.requests.length, sources.pages.freePages], [0, sources.pages.managedPages]);
 });
 

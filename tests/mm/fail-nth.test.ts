@@ -1,0 +1,220 @@
+import test from 'ava';
+import { LruAdversary } from '../../arch/arm/adversary/lru';
+import { COHERENT_KINDS } from '../../arch/arm/mm/coherent';
+import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import type { Device } from '../../drivers/base/kernel/device';
+import { EIO, ENOMEM } from '../../drivers/base/kernel/errno';
+import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import { PAGE_SIZE } from '../../drivers/base/types/bits';
+import { Random } from '../../drivers/base/types/random';
+import { bootMachine } from '../../machines/boot';
+import type { Machine } from '../../machines/machine';
+import {
+  DMA_MAPPING_ERROR,
+  DmaAttr,
+  DmaDirection,
+  dmaAllocAttrs,
+  dmaAllocNoncontiguous,
+  dmaAllocPages,
+  dmaBitMask,
+  dmaFreeAttrs,
+  dmaFreeNoncontiguous,
+  dmaFreePages,
+  dmaMapPage,
+  dmaMapSgtable,
+  dmaMmapAttrs,
+  dmaSetMaskAndCoherent,
+  dmaUnmapPage,
+  dmaUnmapSgtable,
+  dmaVmapNoncontiguous,
+  dmaVunmapNoncontiguous,
+} from '../../mm/dma-mapping-common';
+import type { Page } from '../../drivers/base/kernel/dma-mapping';
+import { SgEntry, SgTable } from '../../mm/scatterlist';
+import { boot, planOf } from '../support/booted';
+
+/*
+ * The n-th allocation of memory fails, for every n, in every path: the error is the documented one,
+ * and nothing stays allocated, mapped or reserved.
+ */
+
+const { Bidirectional } = DmaDirection;
+const SIZE = 5 * PAGE_SIZE;
+const USER = 0x40_0000;
+/** More than any path allocates. */
+const MOST = 60;
+
+interface Given {
+  readonly machine: Machine;
+  readonly dev: Device;
+  /** Pages no two of which are neighbours. */
+  readonly scattered: readonly Page[];
+}
+
+/** Does something, and answers how to undo it; null: it failed as its documentation says. */
+type Path = (given: Given) => (() => void) | null;
+
+const alloc =
+  (attrs: number): Path =>
+  ({ dev }) => {
+    const memory = dmaAllocAttrs(dev, SIZE, GFP_KERNEL, attrs);
+    if (memory === null) return null;
+    return () => {
+      dmaFreeAttrs(dev, SIZE, memory.cpuAddr, memory.dmaHandle, attrs);
+    };
+  };
+
+const withoutFailures = <Value>({ kernel }: Machine, body: () => Value): Value => {
+  const { pages } = kernel.mm;
+  const { failNth } = pages;
+  pages.failNth = null;
+  const value = body();
+  pages.failNth = failNth;
+  return value;
+};
+
+/** True if the failure that was asked for is still to come; it is not wanted any more. */
+const endFailures = ({ kernel }: Machine): boolean => {
+  const { pages } = kernel.mm;
+  const isPending = pages.failNth !== null;
+  pages.failNth = null;
+  return isPending;
+};
+
+const PATHS: Readonly<Record<string, Path>> = {
+  'coherent memory': alloc(DmaAttr.NoWarn),
+  'write-combined memory': alloc(DmaAttr.NoWarn + DmaAttr.WriteCombine),
+  'memory without a mapping': alloc(DmaAttr.NoWarn + DmaAttr.NoKernelMapping),
+  'contiguous memory': alloc(DmaAttr.NoWarn + DmaAttr.ForceContiguous),
+  pages: ({ dev }) => {
+    const pages = dmaAllocPages(dev, SIZE, Bidirectional, GFP_KERNEL);
+    if (pages === null) return null;
+    return () => {
+      dmaFreePages(dev, SIZE, pages.page, pages.dmaHandle, Bidirectional);
+    };
+  },
+  'noncontiguous memory, mapped': ({ dev }) => {
+    const table = dmaAllocNoncontiguous(dev, SIZE, Bidirectional, GFP_KERNEL, 0);
+    if (table === null) return null;
+    const address = dmaVmapNoncontiguous(dev, SIZE, table);
+    const free = (): void => {
+      if (address !== null) dmaVunmapNoncontiguous(dev, address);
+      dmaFreeNoncontiguous(dev, SIZE, table, Bidirectional);
+    };
+    if (address !== null) return free;
+    free();
+    return null;
+  },
+  'a page': ({ dev, scattered: [page] }) => {
+    if (page === undefined) return null;
+    const address = dmaMapPage(dev, page, 0, PAGE_SIZE, Bidirectional);
+    if (address === DMA_MAPPING_ERROR) return null;
+    return () => {
+      dmaUnmapPage(dev, address, PAGE_SIZE, Bidirectional);
+    };
+  },
+  'a list': ({ dev, scattered }) => {
+    const table = new SgTable(scattered.map(page => new SgEntry(page, 0, PAGE_SIZE)));
+    const result = dmaMapSgtable(dev, table, Bidirectional);
+    if (result !== 0) {
+      if (result !== -ENOMEM && result !== -EIO) throw new Error(`${result}`);
+      return null;
+    }
+    return () => {
+      dmaUnmapSgtable(dev, table, Bidirectional);
+    };
+  },
+  'user mode': ({ machine, dev }) => {
+    const { users } = machine.kernel;
+    const memory = dmaAllocAttrs(dev, SIZE, GFP_KERNEL, DmaAttr.NoWarn);
+    if (memory === null) return null;
+    // A process that is there already: its first table is none of the DMA layer's.
+    const space = withoutFailures(machine, () => users.create());
+    const { cpuAddr, dmaHandle } = memory;
+    const vma = users.vma(space, USER, SIZE);
+    const result = dmaMmapAttrs(dev, vma, cpuAddr, dmaHandle, SIZE, DmaAttr.NoWarn);
+    const undo = (): void => {
+      for (const at of [...space.pages.keys()]) users.unmapPage(space, at);
+      users.destroy(space);
+      dmaFreeAttrs(dev, SIZE, cpuAddr, dmaHandle, DmaAttr.NoWarn);
+    };
+    if (result === 0) return undo;
+    undo();
+    if (result !== -ENOMEM) throw new Error(`${result}`);
+    return null;
+  },
+};
+
+const scatteredPages = ({ kernel }: Machine): readonly Page[] => {
+  const { pages } = kernel.mm;
+  const taken = Array.from({ length: 16 }, () => pages.allocPages(GFP_KERNEL, 0));
+  return taken.filter((page, i): page is Page => page !== null && i % 2 === 0);
+};
+
+/** What a leak would change. Tables of the kernel's own addresses stay. */
+const inUse = ({ kernel }: Machine): readonly number[] => {
+  const { pages, tablePages, vmalloc } = kernel.mm;
+  return [pages.freePages + tablePages, vmalloc?.areas.length ?? 0];
+};
+
+/** How often the path failed of so many allocations that it made; and what it left behind. */
+const failEach = (
+  given: Given,
+  path: Path,
+): { readonly failed: number; readonly left: string[] } => {
+  const { machine } = given;
+  const { pages } = machine.kernel.mm;
+  path(given)?.();
+  const before = inUse(machine).join(' ');
+  const left: string[] = [];
+  let failed = 0;
+  for (let n = 1; n <= MOST; n++) {
+    pages.failNth = n;
+    const undo = path(given);
+    const isOver = endFailures(machine);
+    undo?.();
+    const after = inUse(machine).join(' ');
+    if (after !== before) left.push(`${n}: ${before} is ${after}`);
+    if (isOver) return { failed, left };
+    if (undo === null) failed++;
+  }
+  return { failed, left: [...left, 'no end'] };
+};
+
+/** Masters that snoop and that do not. */
+for (const board of ['juno']) {
+  const machine = boot(board);
+  const scattered = scatteredPages(machine);
+  for (const {
+    device: { dev },
+  } of machine.masters) {
+    const way = dev.dma.coherent ? 'snooping' : 'not snooping';
+    test(`${board}, ${dev.name}, ${way}: whichever allocation fails, nothing is left`, t => {
+      if (dev.dma.rangeMap === null) dmaSetMaskAndCoherent(dev, dmaBitMask(32));
+      let failed = 0;
+      for (const [name, path] of Object.entries(PATHS)) {
+        const found = failEach({ machine, dev, scattered }, path);
+        t.deepEqual(found.left, [], name);
+        failed += found.failed;
+      }
+      t.true(failed > 0);
+    });
+  }
+}
+
+for (const { name } of COHERENT_KINDS) {
+  test(`${name}: whichever allocation fails, nothing is left`, t => {
+    const plan = { ...planOf('pandaboard'), coherent: name };
+    const adversary = new LruAdversary();
+    const random = new Random(1);
+    const options = { adversary, random, timing: 'latest', streaming: ALL_STEPS } as const;
+    const machine = bootMachine(plan, options);
+    const dev = machine.masters[0]?.device.dev;
+    if (dev === undefined) throw new Error('no master');
+    const given = { machine, dev, scattered: [] };
+    for (const path of ['coherent memory', 'write-combined memory', 'user mode'] as const) {
+      const found = failEach(given, PATHS[path] ?? (() => null));
+      t.deepEqual(found.left, [], path);
+    }
+  });
+}
