@@ -44,7 +44,7 @@ const COMMANDS = [
 ];
 
 /** Options that may be given several times. */
-const REPEATABLE = ['_', 'boards', 'suite', 'drop', 'quirk', 'overlay', 'load'];
+const REPEATABLE = ['_', 'boards', 'suite', 'drop', 'quirk', 'overlay', 'load', 'dma-debug'];
 
 /** What the arguments ask for: a task, or help and the like, which yargs has the text of. */
 const read = async (

@@ -1,6 +1,7 @@
 import { InputError } from '../drivers/base/types/errors';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import { parseCoherent } from '../machines/coherent';
+import type { DmaDebugOptions } from '../mm/dma-debug';
 import type { PlanOptions } from '../machines/plan';
 import type { QuirkChoice } from '../machines/quirks';
 import type { MachineOptions } from './commands/arguments';
@@ -63,6 +64,26 @@ export const parseAdversary = (text: string): AdversaryName => {
   const file = text.startsWith('script:') ? text.slice('script:'.length) : '';
   if (file !== '') return { kind: 'script', file };
   throw wrong('--adversary', 'all, lru, random or script:FILE', text);
+};
+
+const VERSIONS = ['6.1', '6.12', 'newest'] as const;
+/** More are not used by any run. */
+const MOST_ENTRIES = 2 ** 20;
+
+/** The settings of dma-debug, of which the last of a kind counts: its boot parameters. */
+export const parseDmaDebug = (texts: readonly string[]): DmaDebugOptions =>
+  texts.reduce<DmaDebugOptions>((all, text) => ({ ...all, ...dmaDebugSetting(text) }), {});
+
+const dmaDebugSetting = (text: string): DmaDebugOptions => {
+  const [, key, value = ''] = /^([a-z]+)(?:=(.*))?$/s.exec(text) ?? [];
+  const version = VERSIONS.find(one => one === value);
+  if (text === 'off') return { isOff: true };
+  if (key === 'driver' && value !== '') return { driver: value };
+  if (key === 'version' && version !== undefined) return { version };
+  const entries = NUMBER.test(value) ? Number(value) : 0;
+  if (key === 'entries' && entries >= 1 && entries <= MOST_ENTRIES) return { entries };
+  const expected = `off, entries=N up to ${MOST_ENTRIES}, driver=NAME or version=${VERSIONS.join('|')}`;
+  throw wrong('--dma-debug', expected, text);
 };
 
 /** What the options say of the machine. */

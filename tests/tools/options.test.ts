@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { InputError } from '../../drivers/base/types/errors';
 import {
   parseAdversary,
+  parseDmaDebug,
   parseMemory,
   parseQuirk,
   parseSeed,
@@ -116,4 +117,20 @@ test('any text is a value or an InputError that names its option', t => {
     }),
   );
   t.pass();
+});
+
+test('settings of dma-debug are those of a boot, and the last of a kind counts', t => {
+  t.deepEqual(parseDmaDebug([]), {});
+  t.deepEqual(parseDmaDebug(['off', 'entries=0x10', 'entries=5', 'driver=a b', 'version=6.1']), {
+    isOff: true,
+    entries: 5,
+    driver: 'a b',
+    version: '6.1',
+  });
+  const wrong = ['', 'on', 'entries', 'entries=0', 'entries=1048577', 'driver=', 'version=6.2'];
+  for (const text of [...wrong, 'off=1', 'entries=-1']) {
+    const message = inputError(() => parseDmaDebug(['off', text]));
+    const expected = 'off, entries=N up to 1048576, driver=NAME or version=6.1|6.12|newest';
+    t.is(message, `--dma-debug: expected ${expected}, found '${text}'`);
+  }
 });

@@ -42,6 +42,8 @@ export interface RunArguments extends MachineArguments {
   readonly seed: string;
   readonly 'dma-timing': TimingChoice;
   readonly format: RunFormat;
+  /** Settings of dma-debug: `off`, `entries=N`, `driver=NAME`, `version=V`. */
+  readonly 'dma-debug'?: readonly string[] | undefined;
   /** Places whose calls of the kernel's interfaces are left out: file:line. */
   readonly drop: readonly string[] | undefined;
   /** A file for the findings; undefined: they are not kept. */

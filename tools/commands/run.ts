@@ -31,6 +31,13 @@ const drop = {
   describe: "Leave out the syncs, barriers and maintenance called at FILE:LINE, as 'mutate' does",
 } as const satisfies Options;
 
+const dmaDebug = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: 'Set dma-debug: off, entries=N, driver=NAME, version=6.1|6.12|newest',
+} as const satisfies Options;
+
 const format: Choice<typeof RUN_FORMATS> = {
   choices: RUN_FORMATS,
   requiresArg: true,
@@ -39,7 +46,16 @@ const format: Choice<typeof RUN_FORMATS> = {
 };
 
 const builder = (yargs: Argv): Argv<RunArguments> =>
-  withMachine(yargs).options({ suite, adversary, seed, 'dma-timing': timing, drop, format, save });
+  withMachine(yargs).options({
+    suite,
+    adversary,
+    seed,
+    'dma-timing': timing,
+    'dma-debug': dmaDebug,
+    drop,
+    format,
+    save,
+  });
 
 /** `dmabench run` */
 export const runCommand: Command<RunArguments> = assign => ({

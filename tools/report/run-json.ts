@@ -1,6 +1,14 @@
 import type { Finding } from '../../drivers/base/types/finding';
 import { allCases, countCases } from '../run/results';
-import type { CaseRow, Counts, LostWrite, Outcome, RunResult, StaleRead } from '../run/results';
+import type {
+  CaseRow,
+  Counts,
+  DmaDebugResult,
+  LostWrite,
+  Outcome,
+  RunResult,
+  StaleRead,
+} from '../run/results';
 import { version } from '../version';
 import type { RunReport } from './run-report';
 
@@ -57,6 +65,8 @@ export interface RunDocument {
   readonly stale: readonly StaleRead[];
   /** Bytes of which no copy was left, under a script. */
   readonly lost: readonly LostWrite[];
+  /** What /sys/kernel/debug/dma-api says when a suite is over, under `all`. */
+  readonly dmaDebug: readonly DmaDebugResult[];
   /** Each once, however many cases it was made in. */
   readonly findings: readonly Finding[];
 }
@@ -70,7 +80,8 @@ export const runDocument = ({
   notes,
   repeat,
 }: RunReport): RunDocument => {
-  const { parameters, suites, isComplete, events, trace, unasked, stale, lost, findings } = result;
+  const { parameters, suites, isComplete, events, trace, unasked } = result;
+  const { stale, lost, dmaDebug, findings } = result;
   const { board, model, adversary, seed, timings } = parameters;
   return {
     format: 'dmabench-run-1',
@@ -94,6 +105,7 @@ export const runDocument = ({
     })),
     stale,
     lost,
+    dmaDebug,
     findings: findings.map(({ finding }) => finding),
   };
 };

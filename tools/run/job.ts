@@ -14,6 +14,7 @@ import { bootMachine } from '../../machines/boot';
 import type { BootOptions } from '../../machines/boot';
 import type { Machine } from '../../machines/machine';
 import type { MachinePlan } from '../../machines/plan';
+import type { DmaDebugOptions } from '../../mm/dma-debug';
 import type { Suite } from '../../tests/suites/suite';
 import { runCase } from './case';
 import type { BareResult, PlaceOf } from './case';
@@ -32,6 +33,8 @@ export interface BenchOptions {
   readonly adversary: AdversaryChoice;
   readonly seed: number;
   readonly streaming: StreamingSteps;
+  /** How dma-debug is set; as it is by default if absent. */
+  readonly dmaDebug?: DmaDebugOptions;
   /** The place in a user's module that an error came by, null for others; none if undefined. */
   readonly placeOf?: PlaceOf;
   /** Leaves calls of the software out, but not while the machine boots; none if there is no gate. */
@@ -58,7 +61,7 @@ export interface Bench {
 
 /** Boots the machine of a job: whoever does it again gets the same, to the byte. */
 export const bootJob = (
-  { board, plan, adversary, seed, streaming, gate, placeOf = () => null }: BenchOptions,
+  { board, plan, adversary, seed, streaming, dmaDebug, gate, placeOf = () => null }: BenchOptions,
   { suite, timing }: Job,
   more: Pick<BootOptions, 'onPower' | 'versions'> & Partial<Pick<BootOptions, 'adversary'>> = {},
 ): Bench => {
@@ -67,8 +70,12 @@ export const bootJob = (
   if (gate !== undefined) gate.isSuspended = true;
   // A witness is followed to see wrong bytes: what is not the latest is noted.
   const versions = adversary.kind === 'script';
-  const options = { adversary: policy, random, timing, streaming, versions, gate: gate ?? null };
-  const machine = bootPlan(board, plan, { ...options, ...more }, placeOf);
+  const options = {
+    ...{ adversary: policy, random, timing, streaming, versions, gate: gate ?? null },
+    ...(dmaDebug === undefined ? {} : { dmaDebug }),
+    ...more,
+  };
+  const machine = bootPlan(board, plan, options, placeOf);
   if (gate !== undefined) gate.isSuspended = false;
   return { machine, random, placeOf };
 };

@@ -7,6 +7,7 @@ export const repeatLine = (args: RunArguments): string => {
   const words = ['dmabench', 'run', args.board, ...machineWords(args), ...suiteWords(args.suite)];
   words.push('--adversary', args.adversary, '--seed', args.seed);
   if (args['dma-timing'] !== 'both') words.push('--dma-timing', args['dma-timing']);
+  words.push(...(args['dma-debug'] ?? []).flatMap(text => ['--dma-debug', text]));
   words.push(...dropWords(args.drop));
   return words.map(quoted).join(' ');
 };

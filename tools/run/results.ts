@@ -1,5 +1,6 @@
 import type { Step } from '../../arch/arm/concrete/whims';
 import type { ByteRange } from '../../drivers/base/types/finding';
+import type { DmaDebugFiles } from '../../mm/dma-debug-files';
 import type { KeptFinding } from './findings';
 
 /** What became of a case; of several runs of it (one per timing) the worst counts. */
@@ -59,6 +60,12 @@ export interface LostWrite {
   readonly bytes: ByteRange;
 }
 
+/** dma-debug on the machine of a suite, when its last case was over. */
+export interface DmaDebugResult extends DmaDebugFiles {
+  readonly suite: string;
+  readonly timing: string;
+}
+
 /** All that a run has shown. */
 export interface RunResult {
   readonly parameters: RunParameters;
@@ -75,6 +82,8 @@ export interface RunResult {
   readonly stale: readonly StaleRead[];
   /** Of runs under a script, among the lines that it names. */
   readonly lost: readonly LostWrite[];
+  /** Of each suite under each timing, on machines under `all`. */
+  readonly dmaDebug: readonly DmaDebugResult[];
   /** Each once, however many cases and timings it was made in; numbered from 1. */
   readonly findings: readonly KeptFinding[];
   readonly notes: readonly string[];

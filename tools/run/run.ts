@@ -8,7 +8,7 @@ import type { RunArguments } from '../commands/arguments';
 import { Exit, RunStopped } from '../exit';
 import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
-import { parseAdversary, parseSeed, planOptions, timingsOf } from '../options';
+import { parseAdversary, parseDmaDebug, parseSeed, planOptions, timingsOf } from '../options';
 import { withPlugins } from '../plugin/load';
 import type { Loaded } from '../plugin/load';
 import { Progress } from '../progress';
@@ -71,6 +71,7 @@ const runOptions = (args: RunArguments, board: Board, loaded: Loaded): RunOption
   seed: parseSeed(args.seed),
   timings: timingsOf(args['dma-timing']),
   streaming: ALL_STEPS,
+  dmaDebug: parseDmaDebug(args['dma-debug'] ?? []),
 });
 
 const adversaryOf = (text: string): AdversaryChoice => {

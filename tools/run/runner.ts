@@ -6,6 +6,7 @@ import type { DmaTiming } from '../../drivers/base/hw/dma-port';
 import { Trace } from '../../drivers/base/hw/trace';
 import { invariant } from '../../drivers/base/types/errors';
 import type { Machine } from '../../machines/machine';
+import { filesOf } from '../../mm/dma-debug-files';
 import type { Suite } from '../../tests/suites/suite';
 import type { BareResult } from './case';
 import { RunFindings } from './findings';
@@ -13,7 +14,15 @@ import type { CountedFinding, KeptFinding } from './findings';
 import { investigate } from './investigate';
 import { bootJob, finishScript, lostBytes, runCaseOf } from './job';
 import type { Bench, BenchOptions, Job } from './job';
-import type { CaseResult, Outcome, LostWrite, RunResult, StaleRead, SuiteResult } from './results';
+import type {
+  CaseResult,
+  DmaDebugResult,
+  Outcome,
+  LostWrite,
+  RunResult,
+  StaleRead,
+  SuiteResult,
+} from './results';
 
 /** What is to be run, on what, and under which policies. */
 export interface RunOptions extends BenchOptions {
@@ -45,6 +54,7 @@ export class SuiteRun {
   readonly #findings = new RunFindings();
   readonly #stale: StaleRead[] = [];
   readonly #lost: LostWrite[] = [];
+  readonly #dmaDebug: DmaDebugResult[] = [];
   #job = 0;
   #done = 0;
   #events = 0;
@@ -112,6 +122,7 @@ export class SuiteRun {
       unasked: this.#unasked,
       stale: this.#stale,
       lost: this.#lost,
+      dmaDebug: this.#dmaDebug,
       findings: this.#findings.list(),
       notes: [...this.#notes],
     };
@@ -152,8 +163,11 @@ export class SuiteRun {
     return judged(result, [...new Set(ids)], this.#findings.list());
   }
 
-  #finish({ suite, timing, results }: StartedJob, { hardware }: Machine): void {
+  #finish({ suite, timing, results }: StartedJob, { hardware, observer }: Machine): void {
     const { complex } = hardware;
+    if (observer !== null) {
+      this.#dmaDebug.push({ suite: suite.name, timing, ...filesOf(observer.dmaDebug) });
+    }
     if (complex instanceof CpuComplex && complex.versions !== null) {
       const { stale } = complex.versions;
       this.#stale.push(...stale.map(access => staleRead(suite.name, timing, access)));

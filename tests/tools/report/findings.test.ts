@@ -34,6 +34,7 @@ const reportOf = (findings: readonly KeptFinding[], row: CaseRow | null = null):
       unasked: {},
       stale: [],
       lost: [],
+      dmaDebug: [],
       notes: [],
     },
     findings,

@@ -64,6 +64,7 @@ const reportOf = (change: Partial<RunResult> = {}): RunReport => ({
     events: 12_345,
     stale: [],
     lost: [],
+    dmaDebug: [],
     findings: [],
     notes: [],
     ...change,
@@ -181,7 +182,7 @@ test('JSON has everything, in an order that stays', t => {
   const document = runDocument(reportOf());
   t.deepEqual(Object.keys(document), [
     ...['format', 'version', 'machine', 'parameters', 'repeat', 'complete', 'totals', 'events'],
-    ...['trace', 'unasked', 'notes', 'suites', 'stale', 'lost', 'findings'],
+    ...['trace', 'unasked', 'notes', 'suites', 'stale', 'lost', 'dmaDebug', 'findings'],
   ]);
   t.deepEqual(document.totals, { passed: 2, failed: 1, skipped: 2 });
   t.deepEqual(document.machine, {

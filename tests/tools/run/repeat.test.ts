@@ -32,13 +32,15 @@ test('everything that decides the outcome is in the line', t => {
     coherent: 'carveout',
     suite: ['cache', 'mmu.*'],
     'dma-timing': 'latest',
+    'dma-debug': ['off', 'driver=x'],
     drop: ['mm/a.ts:1', 'mm/b.ts:2'],
   });
   t.is(
     line,
     'dmabench run virt --overlay a.dtbo --overlay b.dts --quirk=-mvebu-hwcc ' +
       '--quirk=+keystone-offset --memory 1G --load own.ts --coherent carveout --suite cache ' +
-      "--suite 'mmu.*' --adversary random --seed 1 --dma-timing latest --drop mm/a.ts:1 --drop mm/b.ts:2",
+      "--suite 'mmu.*' --adversary random --seed 1 --dma-timing latest " +
+      '--dma-debug off --dma-debug driver=x --drop mm/a.ts:1 --drop mm/b.ts:2',
   );
 });
 
