@@ -43,7 +43,8 @@ type Use = 'load' | 'store' | 'maintenance';
  * *Stale translation*: an older translation of the address lingers, and leads elsewhere, is other
  * memory, or permits more than the newer; with no newer one, any. Entries that become valid or
  * permit more need no maintenance. A valid entry that replaces another without invalidation
- * between them (break before make, DDI 0487 D8.14) is the same finding, at the access.
+ * between them (break before make) is the same finding, at the access; on ARMv8, where a TLB that
+ * holds both may do anything, at the store already (DDI 0487 D8.14).
  *
  * *Memory type*: RAM is reached as one type while another type is live. Never permitted from ARMv6
  * on (DDI 0406C A3.5.7, DDI 0487 B2.16); before, there are no types: what is neither cacheable nor
@@ -84,6 +85,26 @@ export class MappingRules {
     const address = newer.pa + (va - newer.va);
     if (this.#parts.ram.frameOf(Math.floor(address / PAGE_SIZE)) < 0) return isStale;
     return this.#checkAliases(cpu, newer, address, access, use) || isStale;
+  }
+
+  /**
+   * An entry that a CPU walks has just been overwritten: true if that was told, because another valid
+   * one stands in its place that leads elsewhere, is other memory, or covers more or less.
+   */
+  checkBroken(cpu: number, older: TlbEntry, writer: number): boolean {
+    const { cpus, now, observer } = this.#parts;
+    if (at(cpus, cpu).profile.architecture !== 'v8') return false;
+    const newer = this.#live.walk(cpu, older.va);
+    if (newer === null || !(isOther(older, newer) || older.span !== newer.span)) return false;
+    observer()?.staleTranslation({
+      event: now(),
+      cpu: writer,
+      access: 'store',
+      virtualAddress: older.va,
+      older: older.pa,
+      newer: newer.pa + (older.va - newer.va),
+    });
+    return true;
   }
 
   #checkOlder(cpu: number, va: number, access: AccessKind, newer: TlbEntry | null): boolean {
@@ -157,12 +178,14 @@ const USES: Readonly<Record<AccessKind, Use | null>> = {
 const isWorse = (mmu: Mmu, older: TlbEntry, newer: TlbEntry | null): boolean => {
   const permitted = mmu.effectiveAttributes(older) & ANY_RIGHT;
   if (newer === null) return permitted !== 0;
-  const isElsewhere = older.pa - older.va !== newer.pa - newer.va;
-  const isOther = ((older.attributes ^ newer.attributes) & ~ANY_RIGHT) !== 0;
-  return (
-    isElsewhere || isOther || (permitted & ~(mmu.effectiveAttributes(newer) & ANY_RIGHT)) !== 0
-  );
+  const isLess = (permitted & ~(mmu.effectiveAttributes(newer) & ANY_RIGHT)) !== 0;
+  return isOther(older, newer) || isLess;
 };
+
+/** It leads elsewhere, or as other memory. */
+const isOther = (older: TlbEntry, newer: TlbEntry): boolean =>
+  older.pa - older.va !== newer.pa - newer.va ||
+  ((older.attributes ^ newer.attributes) & ~ANY_RIGHT) !== 0;
 
 const isCached = (attributes: number): boolean =>
   isNormal(attributes) && innerOf(attributes) !== Cacheability.none;

@@ -10,6 +10,7 @@ import type { TlbEntry } from '../mmu/tlb';
 import type { TranslatedRegion } from '../mmu/walker';
 import type { CoreProfile } from '../profile';
 import { ACTLR, SCTLR } from '../regs/sysreg';
+import { NO_WRITER } from './translation-hooks';
 import type { TranslationHooks, TranslationsParts } from './translation-hooks';
 import { MappingRules } from './translations-check';
 import { TranslationIndex, isWalked } from './translations-index';
@@ -111,6 +112,7 @@ export class Translations implements TranslationHooks {
     }
     for (const tree of new Set(nodes.map(node => node.tree))) this.#renew(tree);
     for (const { tree, translation } of taken) this.#takenOut(translation, tree, writer);
+    if (writer !== NO_WRITER) this.#checkBroken(taken, writer);
     // Not before: one that is gone from a tree that nobody walks may linger because of another.
     for (const { translation } of taken) this.#index.release(translation);
     // What is new, and leads to nothing that was reached before, has been looked up by nobody.
@@ -242,6 +244,18 @@ export class Translations implements TranslationHooks {
     }
     this.#lingerers.takenOutBehind(translation, tree);
     this.#frames.doubt(translation);
+  }
+
+  /** What was taken out must have been invalid for a while before another took its place. */
+  #checkBroken(
+    taken: readonly { readonly tree: TableTree; readonly translation: Translation }[],
+    writer: number,
+  ): void {
+    for (const { tree, translation } of taken) {
+      for (const cpu of tree.cpus) {
+        if (this.#rules.checkBroken(cpu, translation.entry, writer)) return;
+      }
+    }
   }
 
   #dropIdle(): void {

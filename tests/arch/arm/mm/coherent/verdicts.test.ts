@@ -63,6 +63,18 @@ const outerFirst: Edit = due => [
 const madeWithoutBreak: Edit = due =>
   due.slice(due.findIndex(({ name }) => name === 'write entries'));
 
+/** As 32-bit kernels do it: the entry is stored where the break would be. */
+const overwritten: Edit = due => {
+  const [write] = due.filter(({ name }) => name === 'write entries');
+  const made = due.findIndex(({ name }) => name === 'write entries');
+  const isOfBreak = (step: MappingStep, i: number): boolean => i > 0 && i < made && !isFlush(step);
+  return [
+    ...(write === undefined ? [] : [write]),
+    ...due.filter(isOfBreak),
+    ...due.filter(isFlush),
+  ];
+};
+
 /** The TLB of the CPU that allocates, and no other. */
 const onThisCpu: Edit = (due, { mm }) =>
   due.map(step => {
@@ -160,6 +172,12 @@ const WRONG: readonly Wrong[] = [
     ...rewrite,
     title: 'made without a break',
     edit: madeWithoutBreak,
+    red: [A53],
+  },
+  {
+    ...rewrite,
+    title: 'the entry is overwritten, and the TLB told only then',
+    edit: overwritten,
     red: [A53],
   },
   {
