@@ -14,7 +14,7 @@ import { at } from '../drivers/base/types/arrays';
 import { alignDown, alignUp } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
 import { runsBehind } from './dma-iova-ops';
-import type { IovaTranslation } from './dma-iova-ops';
+import type { IovaTranslation } from './dma-iova-translation';
 import { iommuMapRanges, iommuUnmap } from './iommu/map';
 import type { PhysRange } from './iommu/map';
 import type { DmaCookie, Iommus } from './iommu/core';
@@ -76,10 +76,9 @@ export class IommuDma {
   }
 
   /** Addresses for so many bytes, which the device can put on the wire; null: none are left. */
-  allocIova({ ops, iova }: DmaCookie, dev: Device, size: number, mask: number): DmaAddr | null {
+  allocIova({ iova }: DmaCookie, dev: Device, size: number, mask: number): DmaAddr | null {
     const { busLimit } = dev.dma;
-    const onBus = busLimit === null || busLimit === 0 ? mask : Math.min(mask, busLimit);
-    const limit = Math.min(onBus, ops.apertureEnd);
+    const limit = busLimit === null || busLimit === 0 ? mask : Math.min(mask, busLimit);
     const pfn = iova.allocFast(size / iova.granule, Math.floor(limit / iova.granule), true);
     return pfn === null ? null : dmaAddr(pfn * iova.granule);
   }

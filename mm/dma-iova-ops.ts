@@ -1,27 +1,10 @@
 import { DmaAttr, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
-import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping';
-import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
+import type { DmaAttrs } from '../drivers/base/kernel/dma-mapping';
+import type { DmaMapOps } from '../drivers/base/kernel/device';
 import { offsetBy } from '../drivers/base/types/address';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import type { DmaPath } from './dma-stages';
 import type { PhysRange } from './iommu/map';
-
-/** The translation's part of DMA in two steps. No cache is touched. */
-export interface IovaTranslation {
-  granule(dev: Device): number;
-  alloc(dev: Device, physical: PhysAddr, size: number): DmaAddr | null;
-  free(dev: Device, address: DmaAddr, size: number): void;
-  link(
-    dev: Device,
-    address: DmaAddr,
-    physical: PhysAddr,
-    size: number,
-    direction: DmaDirection,
-    attrs: DmaAttrs,
-  ): number;
-  /** Takes away what the bytes lead to, for certain; answers what that was. */
-  unlink(dev: Device, address: DmaAddr, size: number): readonly PhysRange[];
-}
 
 /** Memory that this attribute spares, and registers, are in no cache that would have to know. */
 const isMaintained = (attrs: DmaAttrs): boolean =>

@@ -3,7 +3,7 @@ import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping'
 import type { SgEntry } from '../drivers/base/kernel/scatterlist';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import type { CacheMaintenance } from './arch-dma';
-import type { IovaTranslation } from './dma-iova-ops';
+import type { IovaTranslation } from './dma-iova-translation';
 
 /*
  * The three independent parts of DMA for a device: what address it uses, what becomes of the

@@ -229,6 +229,30 @@ test('rule 55: no segment is longer than the device takes, none crosses its boun
   t.is(made.tableOf(fenced).entries.size, 0);
 });
 
+test('rule 55: pieces that meet at a boundary are not one segment', t => {
+  const made = new FakeIommuBench(services);
+  const dev = made.device(0, { segBoundary: 2 * PAGE_SIZE - 1 });
+  const list = [entry(1, 0, 2 * PAGE_SIZE), entry(7, 0, PAGE_SIZE), entry(9, 0, PAGE_SIZE)];
+  t.is(dmaMapSg(dev, list, 3, ToDevice), 2);
+  const base = list[0]?.dmaAddress ?? 0;
+  t.deepEqual(segments(list, base).slice(0, 2), [
+    [0, 2 * PAGE_SIZE],
+    [2 * PAGE_SIZE, 2 * PAGE_SIZE],
+  ]);
+});
+
+test('neighbours in memory are mapped in one go; what fails behind a gap undoes what is before it', t => {
+  const { dev, table } = bench();
+  dmaMapSg(dev, [entry(4, 0, PAGE_SIZE), entry(5, 0, PAGE_SIZE)], 2, ToDevice);
+  t.is(table.calls.length, 1);
+  const made = new FakeIommuBench(services);
+  const fenced = made.device(0, { segBoundary: 2 * PAGE_SIZE - 1 });
+  made.tableOf(fenced).mapsLeft = 1;
+  const odd = [entry(1, 0, PAGE_SIZE), entry(3, 0, 2 * PAGE_SIZE)];
+  t.is(dmaMapSg(fenced, odd, 2, ToDevice), 0);
+  t.is(made.tableOf(fenced).entries.size, 0);
+});
+
 test('rule 51: a list without room or memory is 0 or -ENOMEM, and none of it stays mapped', t => {
   const { made, dev, table, free } = bench(16);
   const list = [1, 3, 5, 7].map(pfn => entry(pfn, 0, PAGE_SIZE));
