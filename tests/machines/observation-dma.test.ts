@@ -30,6 +30,7 @@ import {
   dmaUnmapSg,
   dmaUnmapSgtable,
 } from '../../mm/dma-mapping-common';
+import { dmaPoolAlloc, dmaPoolCreate, dmaPoolDestroy, dmaPoolFree } from '../../mm/dmapool';
 import { SgEntry, SgTable, sgSetBuf } from '../../mm/scatterlist';
 import { pageToPhys, pfnToPage } from '../../mm/page-alloc';
 import { planOf } from '../support/booted';
@@ -197,6 +198,29 @@ for (const [board, bench] of benches) {
     dmaSyncSgtableForCpu(dev, table, FromDevice);
     cpu.load32(bench.addressOf(piece));
     dmaFreeNoncontiguous(dev, 2 * PAGE_SIZE, table, FromDevice);
+    t.deepEqual(bench.rules(), []);
+  });
+
+  test.serial(`${board}: a block of a pool, until it is given back`, t => {
+    const pool = dmaPoolCreate('descriptors', dev, 64, 64, 0);
+    invariant(pool !== null, 'no pool');
+    const [one, other] = [dmaPoolAlloc(pool, GFP_KERNEL), dmaPoolAlloc(pool, GFP_KERNEL)];
+    invariant(one !== null && other !== null, 'no blocks');
+    cpu.store32(one.cpuAddr, 1);
+    master.writePattern(other.dmaHandle, 64, 3);
+    cpu.load32(other.cpuAddr);
+    dmaPoolFree(pool, other.cpuAddr, other.dmaHandle);
+    t.deepEqual(bench.rules(), []);
+    master.writePattern(other.dmaHandle, 4, 3);
+    const [found] = bench.findings.take();
+    t.is(found?.rule, 'device-access-after-unmap');
+    t.is(found?.buffer?.range.size, 64);
+    t.regex(found?.buffer?.allocatedAt ?? '', HERE);
+    t.regex(found?.buffer?.unmappedAt ?? '', HERE);
+    dmaPoolFree(pool, other.cpuAddr, other.dmaHandle);
+    t.regex(bench.findings.take()[0]?.access.kind ?? '', /already free$/);
+    dmaPoolFree(pool, one.cpuAddr, one.dmaHandle);
+    dmaPoolDestroy(pool);
     t.deepEqual(bench.rules(), []);
   });
 
