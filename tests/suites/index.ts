@@ -3,6 +3,7 @@ import { cacheSuite } from './cache';
 import { dmaCoherentSuite } from './dma-coherent';
 import { dmaRulesSuite } from './dma-rules';
 import { dmaStreamingSuite } from './dma-streaming';
+import { dmapoolSuite } from './dmapool';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
 import { rulesSuite } from './rules';
@@ -17,6 +18,7 @@ export const SUITES: readonly Suite[] = [
   mmuSuite,
   dmaStreamingSuite,
   dmaCoherentSuite,
+  dmapoolSuite,
   dmaRulesSuite,
   rulesSuite,
   bugsSuite,
