@@ -148,7 +148,7 @@ export class Front implements Stateful {
   load64(va: number): number {
     this.high = 0;
     if (va % 8 !== 0) {
-      if (!this.#mayBeUnaligned(va, false, this.#takesPairsAt(va))) return 0;
+      if (this.#mayBeUnaligned(va, false, this.#takesPairsAt(va)) < 0) return 0;
       const skipped = this.#skipped;
       const low = this.load(va, 4);
       const high = this.#skipped === skipped ? this.load(va + 4, 4) : 0;
@@ -166,7 +166,7 @@ export class Front implements Stateful {
 
   store64(va: number, low: number, high: number): void {
     if (va % 8 !== 0) {
-      if (!this.#mayBeUnaligned(va, true, this.#takesPairsAt(va))) return;
+      if (this.#mayBeUnaligned(va, true, this.#takesPairsAt(va)) < 0) return;
       const skipped = this.#skipped;
       this.store(va, 4, low);
       if (this.#skipped === skipped) this.store(va + 4, 4, high);
@@ -344,7 +344,7 @@ export class Front implements Stateful {
   }
 
   #unalignedLoad(va: number, width: AccessWidth): number {
-    if (!this.#mayBeUnaligned(va, false, true)) return 0;
+    if (this.#mayBeUnaligned(va, false, true) < 0) return 0;
     const skipped = this.#skipped;
     let value = 0;
     for (let i = 0; i < width; i++) {
@@ -355,7 +355,13 @@ export class Front implements Stateful {
   }
 
   #unalignedStore(va: number, width: AccessWidth, value: number): void {
-    if (!this.#mayBeUnaligned(va, true, true)) return;
+    const slot = this.#mayBeUnaligned(va, true, true);
+    if (slot < 0) return;
+    const offset = va - f64(this.micro.va, slot);
+    if (offset + width <= PAGE_SIZE && (i32(this.micro.tag, slot) & IS_RAM) !== 0) {
+      this.model.storeUnaligned(slot, offset, width, value);
+      return;
+    }
     const skipped = this.#skipped;
     for (let i = 0; i < width && this.#skipped === skipped; i++) {
       this.store(va + i, 1, (value >>> (i * 8)) & 0xff);
@@ -369,17 +375,18 @@ export class Front implements Stateful {
 
   /**
    * Normal memory of ARMv6 and later takes unaligned accesses, in pieces; anything else is an
-   * alignment fault, and so is what the instruction does not permit. UnmodelledError where the
+   * alignment fault, and so is what the instruction does not permit. Answers the slot of the page,
+   * below zero if the access is over. UnmodelledError where the
    * core would rotate what it loads.
    */
-  #mayBeUnaligned(va: number, write: boolean, permitted: boolean): boolean {
+  #mayBeUnaligned(va: number, write: boolean, permitted: boolean): number {
     const right = write ? WRITE : READ;
     for (let aborts = 0; aborts < MAX_ABORTS; aborts++) {
       const isRefused = !permitted || this.#isAlignmentChecked(va);
       const slot = isRefused ? -1 : this.resolve(va, right);
-      if (slot >= 0 && isNormal(i32(this.micro.attributes, slot))) return true;
+      if (slot >= 0 && isNormal(i32(this.micro.attributes, slot))) return slot;
       if (slot >= 0 || isRefused) this.#record(FaultKind.Alignment, va, right, 0);
-      if (!this.#abort()) return false;
+      if (!this.#abort()) return -1;
     }
     throw endless(va);
   }

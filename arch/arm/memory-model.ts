@@ -10,6 +10,8 @@ export interface MemoryModel {
   /** Some bits of one word: `mask` says which are wanted (the rest of the answer is noise). */
   loadWord(slot: number, word: number, mask: number): number;
   storeWord(slot: number, word: number, value: number, mask: number): void;
+  /** `width` bytes of a page from byte `offset` on, in pieces that nothing keeps together. */
+  storeUnaligned(slot: number, offset: number, width: number, value: number): void;
   /** Two words at an even `word`, at one moment; the high one is left in `high`. */
   loadPair(slot: number, word: number): number;
   readonly high: number;

@@ -100,6 +100,21 @@ export class CheckedMemory implements MemoryModel, Stateful {
     if (verdict !== 0) this.#told(verdict, 'store', home, mask);
   }
 
+  /** One store to each line: what a part of it would lose, the next part writes. */
+  storeUnaligned(slot: number, offset: number, width: number, value: number): void {
+    const { micro, ram, checker } = this.#parts;
+    const first = i32(micro.home, slot) * WORD + offset;
+    const inLine = checker.lineBytes - (first % checker.lineBytes);
+    const verdict = this.#storePiece(slot, first, Math.min(width, inLine));
+    const next = width > inLine ? this.#storePiece(slot, first + inLine, width - inLine) : 0;
+    for (let i = 0; i < width; i++) {
+      const shift = ((first + i) % WORD) * 8;
+      ram.mergeWord(Math.floor((first + i) / WORD), (value >>> (8 * i)) << shift, 0xff << shift);
+    }
+    this.#toldPiece(verdict, first, Math.min(width, inLine));
+    this.#toldPiece(next, first + inLine, width - inLine);
+  }
+
   loadPair(slot: number, word: number): number {
     this.high = this.loadWord(slot, word + 1, -1);
     return this.loadWord(slot, word, -1);
@@ -239,6 +254,22 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const verdict = this.#lines.store(line, low, highMask(offset, size), access, number);
     if (isDevice) this.#lines.drain(line);
     return verdict;
+  }
+
+  /** Bytes of one line, by the number of the first in RAM. */
+  #storePiece(slot: number, first: number, size: number): number {
+    return this.#store(slot, Math.floor(first / WORD), first % WORD, size);
+  }
+
+  /** Who watches is told word by word, as of the entries of a table. */
+  #toldPiece(verdict: number, first: number, size: number): void {
+    const bits = verdict & ~WATCHED;
+    if (bits !== 0) this.told(bits, 'store', Math.floor(first / WORD), first % WORD, size);
+    if ((verdict & WATCHED) === 0) return;
+    for (let at = first; at < first + size; at += WORD - (at % WORD)) {
+      const length = Math.min(WORD - (at % WORD), first + size - at);
+      this.told(WATCHED, 'store', Math.floor(at / WORD), at % WORD, length);
+    }
   }
 
   #told(verdict: number, access: AccessKind, home: number, mask: number): void {

@@ -114,6 +114,14 @@ export class ConcreteMemory implements MemoryModel, Stateful {
     this.#issue(slot, word, value, mask, group, this.#wait(slot, word));
   }
 
+  storeUnaligned(slot: number, offset: number, width: number, value: number): void {
+    for (let i = 0; i < width; i++) {
+      const shift = ((offset + i) & 3) * 8;
+      const byte = ((value >>> (8 * i)) & 0xff) << shift;
+      this.storeWord(slot, (offset + i) >>> 2, byte, 0xff << shift);
+    }
+  }
+
   loadPair(slot: number, word: number): number {
     this.high = this.loadWord(slot, word + 1);
     return this.loadWord(slot, word);

@@ -249,3 +249,41 @@ test('a walk that does not look into the caches misses an entry that was not cle
   cpu.load32(0x4006_0000);
   t.deepEqual(listener.take(), ['table walk']);
 });
+
+for (const core of ['cortex-a9', 'cortex-a53']) {
+  test(`${core}: an unaligned store over what a device wrote loses nothing of it`, t => {
+    const { machine, cpu, va, pa, port, listener } = bench({ core });
+    const { lineBytes } = machine.complex.checker;
+    for (const offset of [1, 6, 4094 - lineBytes, lineBytes - 2]) {
+      cpu.load32(va + offset - (offset % 4));
+      cpu.dsb();
+      port.write(dmaAddr(pa + offset), 4, Uint8Array.of(9, 9, 9, 9));
+      listener.take();
+      cpu.store32(va + offset, 0x0403_0201);
+      t.deepEqual(listener.take(), [], `at ${offset}`);
+      cpu.cacheOp(CacheOp.CIVAC, va + offset);
+      cpu.cacheOp(CacheOp.CIVAC, va + offset + 3);
+      cpu.dsb();
+      const into = new Uint8Array(4);
+      port.read(dmaAddr(pa + offset), 4, into);
+      t.deepEqual([...into], [1, 2, 3, 4]);
+      listener.take();
+    }
+  });
+
+  test(`${core}: what an unaligned store does lose is told, and who watches hears of each word`, t => {
+    const { machine, cpu, va, pa, port, listener } = bench({ core });
+    cpu.load32(va);
+    port.write(dmaAddr(pa), 8, new Uint8Array(8).fill(9));
+    listener.take();
+    cpu.store32(va + 2, 0x0403_0201);
+    t.deepEqual(listener.take(), ['store'], 'the bytes on both sides');
+    machine.complex.watch.watch(pa + 64, 8);
+    cpu.store32(va + 66, 7);
+    const base = pa.toString(16).slice(0, -2);
+    t.deepEqual(
+      listener.touches.filter(touch => touch.startsWith('cpu')),
+      [`cpu0 store ${base}42+2`, `cpu0 store ${base}44+2`],
+    );
+  });
+}

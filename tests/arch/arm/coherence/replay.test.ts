@@ -132,20 +132,10 @@ const isShown = (program: Program, { verdict, history }: Found, schedule: Schedu
   return versions?.stale.some(({ event }) => event === verdict.event) === true;
 };
 
-/**
- * An unaligned store is told of byte by byte: the first may lose what the next is about to write.
- * That is said, and nothing is lost.
- */
-const isInParts = ({ verdict, bits, history }: Found): boolean =>
-  bits === MAY_LOSE &&
-  history.events.filter(entry => entry.access === 'store' && entry.event === verdict.event).length >
-    1;
-
 /** Why a finding cannot be shown, null if it was. */
 const tryToShow = (program: Program, found: Found): string | null => {
   const { access, event } = found.verdict;
   const schedule = scheduleOf(found);
-  if (schedule === null && isInParts(found)) return null;
   const what = `${access} at ${event}, ${schedule?.kind ?? 'no schedule'}\n${schedule?.script ?? ''}`;
   if (schedule === null) return what;
   try {
