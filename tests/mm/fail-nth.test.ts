@@ -199,8 +199,8 @@ const failEach = (
   return { failed, left: [...left, 'no end'] };
 };
 
-/** Masters that snoop and that do not. */
-for (const board of ['juno']) {
+/** Masters that snoop and that do not; and on `mixed` behind IOMMUs and windows, too. */
+for (const board of ['juno', 'mixed']) {
   const machine = boot(board);
   const scattered = scatteredPages(machine);
   for (const {
