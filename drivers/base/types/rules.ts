@@ -76,7 +76,8 @@ export const RULES = {
   },
   'device-access-after-unmap': {
     severity: 'error',
-    sentence: 'A device touches a buffer after it was unmapped.',
+    sentence:
+      'A device touches a buffer after it was unmapped, or memory of its own after it was freed.',
   },
   'memory-type-mismatch': {
     severity: 'error',
