@@ -27,6 +27,7 @@ const BOARDS = [
   'imx6q-sabresd',
   'imx8mm',
   'juno',
+  'mixed',
   'n810',
   'odroid-u3',
   'pandaboard',

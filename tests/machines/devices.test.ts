@@ -100,7 +100,8 @@ for (const name of boardNames(BOARD_FILES)) {
       else if (node === machine.plan.outer?.cache.node) t.not(hardware.outerCache, null);
       else
         t.true(
-          devices.some(({ plan: { device: bound } }) => bound === device),
+          machine.iommus.has(node) ||
+            devices.some(({ plan: { device: bound } }) => bound === device),
           node.path,
         );
     }

@@ -68,11 +68,15 @@ export class DriverBench {
     this.gfp = gfp;
   }
 
-  /** With the first master that does or does not snoop, as its node says; null without one. */
+  /**
+   * With the first master that does or does not snoop, as its node says; null without one. One
+   * behind an IOMMU would be stopped where others do harm.
+   */
   static on(machine: Machine, kind: 'coherent' | 'non-coherent'): DriverBench | null {
     for (const master of machine.masters) {
       const { dev } = master.device;
       if (dev.dma.coherent !== (kind === 'coherent')) continue;
+      if (machine.kernel.iommus.dmaDomain(dev) !== null) continue;
       dmaSetMaskAndCoherent(dev, dmaBitMask(64));
       const gfp = reachableBy(machine, dev);
       if (gfp !== null) return new DriverBench(machine, master, gfp);
