@@ -10,7 +10,14 @@ import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
 import { hexCpu } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
 import { allocOpsOf, checkDirection } from './dma-dispatch';
-import { beginSgCall, beginSgMap, endSgMap, tellAllocated, tellFreed, tellWarning } from './dma-observed';
+import {
+  beginSgCall,
+  beginSgMap,
+  endSgMap,
+  tellAllocated,
+  tellFreed,
+  tellWarning,
+} from './dma-observed';
 import type { MappingDirection, ToldMemory } from './dma-observed';
 import { mmapPages } from './dma-user';
 import { pageToPhys, pfnToPage, physToPage } from './page-alloc';

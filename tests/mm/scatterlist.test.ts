@@ -170,5 +170,9 @@ test('copies pass through the CPU, through lowmem and highmem, from any byte to 
   sgCopyToBuffer(mm, table.sgl, got, 99);
   t.deepEqual([...got.subarray(0, 5)], [sent[99], 0, 0, 0, sent[103]]);
   const virtual = mm.layout.physToVirt(pageToPhys(low));
-  t.is(mm.cpu.load8((virtual ?? 0) + 1), sent[PAGE_SIZE - 50 + 1] ?? -1, 'it is in the memory itself');
+  t.is(
+    mm.cpu.load8((virtual ?? 0) + 1),
+    sent[PAGE_SIZE - 50 + 1] ?? -1,
+    'it is in the memory itself',
+  );
 });
