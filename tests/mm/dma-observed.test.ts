@@ -3,20 +3,28 @@ import { Device, deviceDmaOf, probeDevice } from '../../drivers/base/kernel/devi
 import type { DmaMapOps, LinearMap } from '../../drivers/base/kernel/device';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
+import { SgEntry } from '../../drivers/base/kernel/scatterlist';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import {
   DMA_MAPPING_ERROR,
   DmaAttr,
   DmaDirection,
   dmaMapPage,
+  dmaMapResource,
+  dmaMapSg,
   dmaMapSingle,
   dmaMappingError,
+  dmaSyncSgForCpu,
+  dmaSyncSgForDevice,
   dmaSyncSingleForCpu,
   dmaSyncSingleForDevice,
   dmaSyncSingleRangeForCpu,
+  dmaUnmapResource,
+  dmaUnmapSg,
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
 import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import { beginSgCall, beginSgMap, endSgMap, tellWarning } from '../../mm/dma-observed';
 import { PageAllocator, pfnToPage } from '../../mm/page-alloc';
 import { Slab } from '../../mm/slab';
 import { boot } from '../support/booted';
@@ -44,6 +52,22 @@ const make = () => {
     },
     syncSingleForCpu: () => observer.told.push('ops'),
     syncSingleForDevice: () => observer.told.push('ops'),
+    mapSg: (_dev, entries) => {
+      observer.told.push('ops');
+      for (const entry of entries) {
+        entry.dmaAddress = dmaAddr(entry.page * PAGE_SIZE + 1000);
+        entry.dmaLength = entry.length;
+      }
+      return entries.length > 1 ? entries.length : -5;
+    },
+    unmapSg: () => observer.told.push('ops'),
+    syncSgForCpu: () => observer.told.push('ops'),
+    syncSgForDevice: () => observer.told.push('ops'),
+    mapResource: (_dev, physical) => {
+      observer.told.push('ops');
+      return dmaAddr(physical);
+    },
+    unmapResource: () => observer.told.push('ops'),
     dmaSupported: () => true,
     getRequiredMask: () => 0,
   };
@@ -101,6 +125,68 @@ test('maps that fail, checks of what failed, and memory that is refused are told
     `checked ${2 ** 64} dev`,
     'refused 4660 32 dev',
   ]);
+});
+
+test('calls on a list are told with each entry, as it is then', t => {
+  const { dev, observer } = make();
+  const sgl = [new SgEntry(pfnToPage(2), 0, 64), new SgEntry(pfnToPage(5), 16, 32)];
+  const before = Number(/test\.ts:(\d+)/.exec(new Error().stack ?? '')?.[1]);
+  t.is(dmaMapSg(dev, sgl, 2, FromDevice), 2);
+  dmaSyncSgForCpu(dev, sgl, 2, FromDevice);
+  dmaSyncSgForDevice(dev, sgl, 1, FromDevice);
+  dmaUnmapSg(dev, sgl, 2, FromDevice, DmaAttr.SkipCpuSync);
+  const list = '8192+64@9192+64 20496+32@21480+32 from-device platform dev';
+  t.deepEqual(observer.take(), [
+    'sg map begins 8192+64@0+0 20496+32@0+0 from-device platform dev',
+    'ops',
+    `sg mapped 2 ${list} 65536 4294967295`,
+    `sg sync for CPU begins ${list}`,
+    'ops',
+    `sg synced for CPU ${list}`,
+    'sg sync for device begins 8192+64@9192+64 from-device platform dev',
+    'ops',
+    'sg synced for device 8192+64@9192+64 from-device platform dev',
+    `sg unmap begins ${list} skips`,
+    'ops',
+    `sg unmapped ${list} skips`,
+  ]);
+  t.deepEqual(
+    observer.sites,
+    [1, 1, 2, 2, 3, 3, 4, 4].map(lines => `tests/mm/dma-observed.test.ts:${before + lines}`),
+  );
+  t.is(dmaMapSg(dev, sgl, 1, ToDevice), 0);
+  t.deepEqual(
+    observer.take().map(text => text.split(' 8192')[0]),
+    ['sg map begins', 'ops', 'sg map failed'],
+  );
+});
+
+test('registers are told of as what they are', t => {
+  const { dev, observer } = make();
+  const address = dmaMapResource(dev, physAddr(0x9008), 4, ToDevice);
+  dmaUnmapResource(dev, address, 4, ToDevice);
+  t.deepEqual(observer.take(), [
+    'map begins 36872 4 resource to-device platform dev',
+    'ops',
+    'mapped 36872 as 36872 4 resource to-device platform dev',
+    'unmap begins 36872 4 resource to-device platform dev',
+    'ops',
+    'unmapped 36872 4 resource to-device platform dev',
+  ]);
+});
+
+test('without an observer nothing is told, and nothing fails', t => {
+  const { dev, observer } = make();
+  const { name, ofPath, dma, registers, irqs, services } = dev;
+  const unwatched = { ...services, observer: null };
+  const quiet = new Device({ name, ofPath, dma, registers, irqs, services: unwatched });
+  t.is(beginSgMap(quiet, [], ToDevice, 0), null);
+  t.is(beginSgCall('unmap', quiet, [], ToDevice), null);
+  endSgMap(null, quiet, [], 1);
+  tellWarning(quiet, 'x');
+  t.deepEqual(observer.take(), []);
+  tellWarning(dev, 'a misuse');
+  t.deepEqual(observer.take(), ['warned a misuse dev']);
 });
 
 test('a call in which the kernel crashes is told to its end', t => {
