@@ -1,6 +1,6 @@
 import test from 'ava';
-import type { CoherentReport, CoherentRow } from '../../../tools/experiment/coherent/coherent';
 import { coherentHuman } from '../../../tools/experiment/coherent/human';
+import type { CoherentReport, CoherentRow } from '../../../tools/experiment/coherent/report';
 import { main } from '../../../tools/main';
 import { TestHost } from '../../support/host';
 

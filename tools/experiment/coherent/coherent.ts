@@ -16,27 +16,8 @@ import { toJson } from '../../report/json';
 import { painter, widthOf } from '../../report/text';
 import { coherentHuman } from './human';
 import { judgeCoherent } from './judge';
-import type { JudgedCoherent } from './judge';
 import { managedBytes, measureCoherent } from './measure';
-import type { CoherentMeasure } from './measure';
-
-/** A strategy on the board, as it was found. */
-export interface CoherentRow extends JudgedCoherent, CoherentMeasure {
-  readonly strategy: CoherentName;
-  readonly summary: string;
-  /** What the board does by itself. */
-  readonly isDefault: boolean;
-  /** Bytes of RAM that it was looked at with, where that is not what the board has. */
-  readonly memory: number | null;
-}
-
-/** The whole table. */
-export interface CoherentReport {
-  readonly board: string;
-  readonly model: string;
-  readonly rows: readonly CoherentRow[];
-  readonly notes: readonly string[];
-}
+import type { CoherentRow } from './report';
 
 /** RAM for strategies that map all of it in pages, on a machine that has more than is built. */
 const LESS_MEMORY = 512 * MIB;

@@ -1,7 +1,7 @@
 import { table } from '../../report/table';
 import { bytes, grouped, paragraph, printable } from '../../report/text';
 import type { Paint } from '../../report/text';
-import type { CoherentReport, CoherentRow } from './coherent';
+import type { CoherentReport, CoherentRow } from './report';
 
 /** The last column of a table is broken over lines: so that none of these is, it is empty. */
 const HEAD = [
