@@ -1,16 +1,21 @@
 import type { Suite } from '../suite';
 import { LIMIT_RULES } from './limits';
+import { LIST_RULES } from './lists';
 import { MAPPABLE_RULES } from './mappable';
+import { ALLOCATOR_RULES, COHERENT_RULES } from './memory';
 import { DIRECTION_RULES, OWNERSHIP_RULES } from './ownership';
 import { caseOf } from './rule';
 import type { DmaRule } from './rule';
 
 /** The rules in the order of their numbers. */
 export const DMA_RULES: readonly DmaRule[] = [
+  ...COHERENT_RULES,
   ...LIMIT_RULES,
   ...MAPPABLE_RULES,
   ...DIRECTION_RULES,
   ...OWNERSHIP_RULES,
+  ...LIST_RULES,
+  ...ALLOCATOR_RULES,
 ].sort((a, b) => a.number - b.number);
 
 export const dmaRulesSuite: Suite = {
