@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import test from 'ava';
+import { LruAdversary } from '../../arch/arm/adversary/lru';
+import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import { deviceDmaOf } from '../../drivers/base/kernel/device';
+import type { Device, DeviceDma } from '../../drivers/base/kernel/device';
+import { DmaDirection } from '../../drivers/base/kernel/dma-mapping';
+import type { Page } from '../../drivers/base/kernel/dma-mapping';
+import { EBUSY, EINVAL, ENODEV } from '../../drivers/base/kernel/errno';
+import { GFP_ATOMIC, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import { physAddr } from '../../drivers/base/types/address';
+import { MIB, PAGE_SIZE } from '../../drivers/base/types/bits';
+import { UnmodelledError } from '../../drivers/base/types/errors';
+import { Random } from '../../drivers/base/types/random';
+import { bootMachine } from '../../machines/boot';
+import type { Machine } from '../../machines/machine';
+import { planMachine } from '../../machines/plan';
+import type { DmaMemoryOptions } from '../../machines/reserved-pools';
+import { dmaAllocCoherent, dmaFreeCoherent } from '../../mm/dma-alloc';
+import { DMA_MAPPING_ERROR, dmaMapSingle, dmaUnmapSingle } from '../../mm/dma-mapping-common';
+import type { MovableOwner } from '../../mm/movable';
+import { pageToPhys } from '../../mm/page-alloc';
+import { boot } from '../support/booted';
+import { dt, ref } from '../support/dt';
+
+const { FromDevice, Bidirectional } = DmaDirection;
+const POOL = 'shared-dma-pool';
+
+/** 256 MiB, with a pool, an area for movable pages, and what is neither. */
+const TREE = dt({
+  compatible: 'acme,soc',
+  '#address-cells': [1],
+  '#size-cells': [1],
+  cpus: {
+    '#address-cells': [1],
+    '#size-cells': [0],
+    'cpu@0': { device_type: 'cpu', compatible: 'arm,cortex-a9', reg: [0] },
+  },
+  memory: { device_type: 'memory', reg: [0x8000_0000, 0x1000_0000] },
+  'reserved-memory': {
+    '#address-cells': [1],
+    '#size-cells': [1],
+    ranges: true,
+    'pool: pool@88000000': { compatible: POOL, 'no-map': true, reg: [0x8800_0000, 0x4000] },
+    'area: area@89000000': { compatible: POOL, reusable: true, reg: [0x8900_0000, 0x80_0000] },
+    'all: all@8a000000': {
+      compatible: POOL,
+      reusable: true,
+      'linux,cma-default': true,
+      reg: [0x8a00_0000, 0x40_0000],
+    },
+    'off: off@8b000000': { compatible: POOL, status: 'disabled', reg: [0x8b00_0000, 0x1000] },
+    'plain: plain@8b100000': { reg: [0x8b10_0000, 0x1000] },
+    'jail: jail@8b200000': { compatible: 'restricted-dma-pool', reg: [0x8b20_0000, 0x10_0000] },
+  },
+  'wifi@2000': {
+    compatible: 'acme,wifi',
+    reg: [0x2000, 0x1000],
+    'memory-region': ['pool', 'area', 'all', 'off', 'plain', 'jail'].map(ref),
+  },
+});
+
+const bootTree = (dmaMemory: DmaMemoryOptions = {}): Machine =>
+  bootMachine(planMachine(TREE, { memory: null, quirks: [] }), {
+    adversary: new LruAdversary(),
+    random: new Random(1),
+    timing: 'latest',
+    streaming: ALL_STEPS,
+    dmaMemory,
+  });
+
+const device = ({ kernel }: Machine, dma: Partial<DeviceDma> = {}, path = '/wifi@2000'): Device =>
+  kernel.addDevice('wifi', path, deviceDmaOf({ ops: kernel.dma.opsFor(false), ...dma }), [], []);
+
+const machine = bootTree();
+const init = (dev: Device, index: number): number => dev.services.reservedMemDeviceInit(dev, index);
+
+test('a device has the pool of its memory-region, and memory nowhere else', t => {
+  const dev = device(machine);
+  t.is(init(dev, 0), 0);
+  const blocks = Array.from({ length: 4 }, () => dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL));
+  t.deepEqual(
+    blocks.map(block => block?.dmaHandle as number | undefined),
+    [0x8800_0000, 0x8800_1000, 0x8800_2000, 0x8800_3000],
+  );
+  t.is(dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL), null);
+  const [block] = blocks;
+  assert.ok(block);
+  const { kernel, hardware } = machine;
+  t.is(kernel.mm.layout.virtToPhys(block.cpuAddr), null);
+  kernel.cpu.store32(block.cpuAddr, 0x1234_5678);
+  kernel.cpu.dsb();
+  t.is(hardware.debugPort().read32(physAddr(0x8800_0000)), 0x1234_5678);
+  dmaFreeCoherent(dev, PAGE_SIZE, block.cpuAddr, block.dmaHandle);
+  t.is(dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL)?.dmaHandle, block.dmaHandle);
+  t.is(init(dev, 0), -EBUSY);
+});
+
+test('a pool beyond the reach of a device is given all the same, and told of', t => {
+  const dev = device(machine, { coherentMask: 0x87ff_ffff });
+  t.is(init(dev, 0), 0);
+  t.is(
+    machine.kernel.log.lines.at(-1)?.text,
+    "platform wifi: reserved memory is beyond device's set DMA address range",
+  );
+});
+
+test('areas for movable pages are given by name; what is none of this is an error', t => {
+  const dev = device(machine);
+  t.is(init(dev, 1), 0);
+  t.is(dev.dma.cma?.name, 'area@89000000');
+  t.is(init(dev, 2), 0);
+  t.is(dev.dma.cma, machine.kernel.setAside.cma);
+  t.is(init(dev, 3), 0);
+  t.is(init(dev, 4), -EINVAL);
+  t.is(init(dev, 6), -ENODEV);
+  t.is(init(device(machine, {}, '/nobody'), 0), -ENODEV);
+  t.throws(() => init(dev, 5), { instanceOf: UnmodelledError, message: /a restricted pool/ });
+});
+
+/** Has pages whose first word says which they are. */
+class Movers implements MovableOwner {
+  readonly pages = new Map<Page, number>();
+  moved = 0;
+
+  migrate(from: Page, to: Page, copy: () => void): number {
+    copy();
+    this.moved++;
+    this.pages.set(to, this.pages.get(from) ?? 0);
+    this.pages.delete(from);
+    return 0;
+  }
+}
+
+test('coherent memory takes CMA from movable pages, whose data moves with them', t => {
+  const { kernel } = bootTree();
+  const { mm, cpu } = kernel;
+  t.is(kernel.coherent.name, 'cma-remap');
+  const movers = new Movers();
+  const wordAt = (page: Page): number => mm.layout.physToVirt(pageToPhys(page)) ?? 0;
+  // One area after the other is used up before anything else where it has most of what is free.
+  while (mm.pages.allocPages(GFP_KERNEL, 10) !== null) continue;
+  for (let i = 0; i < 3 * 1024; i++) {
+    const page = mm.pages.allocPages({ movable: true }, 0);
+    if (page === null) break;
+    mm.pages.movable.setOwner(page, movers);
+    cpu.store32(wordAt(page), i);
+    movers.pages.set(page, i);
+  }
+  const [first] = [...movers.pages.keys()].filter(page => pageToPhys(page) >= 0x8a00_0000);
+  assert.ok(first !== undefined);
+  for (const page of [...movers.pages.keys()].slice(-64)) {
+    mm.pages.freePagesAt(page, 0);
+    movers.pages.delete(page);
+  }
+  const dev = kernel.addDevice('dev', null, deviceDmaOf({ ops: kernel.dma.opsFor(false) }), [], []);
+  const block = dmaAllocCoherent(dev, 8 * PAGE_SIZE, GFP_KERNEL);
+  assert.ok(block);
+  t.true(block.dmaHandle >= 0x8a00_0000 && block.dmaHandle < 0x8a40_0000);
+  t.true(movers.moved > 0);
+  let wrong = 0;
+  for (const [page, word] of movers.pages) if (cpu.load32(wordAt(page)) !== word) wrong++;
+  t.is(wrong, 0);
+  const free = mm.pages.freePages;
+  dmaFreeCoherent(dev, 8 * PAGE_SIZE, block.cpuAddr, block.dmaHandle);
+  t.is(mm.pages.freePages, free + 8);
+});
+
+test('who cannot sleep has pools: made when asked, or at boot if their size is given', t => {
+  const { kernel } = bootTree({ coherentPool: 16 * 1024 });
+  const atBoot = kernel.poolPages;
+  t.is(atBoot, 4);
+  const dev = kernel.addDevice('dev', null, deviceDmaOf({ ops: kernel.dma.opsFor(false) }), [], []);
+  const blocks = Array.from({ length: 4 }, () => dmaAllocCoherent(dev, 1, GFP_ATOMIC));
+  t.false(blocks.includes(null));
+  t.is(dmaAllocCoherent(dev, 1, GFP_ATOMIC), null);
+  t.is(kernel.poolPages, 4);
+  dev.services.waitUntil(() => false, 10);
+  t.is(kernel.poolPages, 8);
+  t.truthy(dmaAllocCoherent(dev, 1, GFP_ATOMIC));
+  t.is(machine.kernel.poolPages, 0);
+  t.truthy(dmaAllocCoherent(device(machine, { pool: null }), 1, GFP_ATOMIC));
+  t.is(machine.kernel.poolPages, 64);
+});
+
+test('on a board with swiotlb what a device does not reach comes and goes through slots', t => {
+  const { kernel, hardware } = boot('rpi-4');
+  const { mm, swiotlb, cpu } = kernel;
+  assert.ok(swiotlb);
+  const limit = 1024 * MIB - 1;
+  t.true(swiotlb.pool.start + 64 * MIB <= limit + 1);
+  const dma = deviceDmaOf({ mask: limit, coherentMask: limit, ops: kernel.dma.opsFor(false) });
+  const dev = kernel.addDevice('dev', null, dma, [], []);
+  const page = mm.pages.allocPages(GFP_KERNEL, 0);
+  assert.ok(page !== null && pageToPhys(page) > limit);
+  const buffer = mm.layout.physToVirt(pageToPhys(page));
+  assert.ok(buffer !== null);
+  for (let at = 0; at < 64; at += 4) cpu.store32(buffer + at, at);
+  const memory = hardware.debugPort();
+  for (const direction of [FromDevice, Bidirectional]) {
+    const handle = dmaMapSingle(dev, buffer, 64, direction);
+    t.true(swiotlb.isSlot(dev, physAddr(handle)));
+    t.is(memory.read32(physAddr(handle + 60)), 60);
+    memory.write32(physAddr(handle + 8), 0x77);
+    dmaUnmapSingle(dev, handle, 64, direction);
+    t.deepEqual(
+      [4, 8, 12].map(at => cpu.load32(buffer + at)),
+      [4, 0x77, 12],
+    );
+    t.is(swiotlb.pool.used, 0);
+  }
+  t.is(dmaMapSingle(dev, buffer, 256 * 1024 + 1, FromDevice), DMA_MAPPING_ERROR);
+  t.regex(
+    kernel.log.lines.at(-1)?.text ?? '',
+    /^platform dev: swiotlb buffer is full \(sz: 262145/,
+  );
+});
+
+test('swiotlb is where Linux has it', t => {
+  t.is(machine.kernel.swiotlb, null);
+  const of = (board: string): readonly number[] | undefined => {
+    const pool = boot(board).kernel.swiotlb?.pool;
+    return pool && [(pool.slots * 2048) / MIB, pool.areas];
+  };
+  t.is(of('versatile-pb'), undefined);
+  t.deepEqual(of('imx8mm'), [2, 4]);
+});
