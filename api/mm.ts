@@ -4,5 +4,22 @@ export * from '../mm/dma-mapping-common';
 export { hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
 export type { Page } from '../drivers/base/kernel/dma-mapping';
 export * from '../drivers/base/kernel/gfp';
+export {
+  dmaPoolAlloc,
+  dmaPoolCreate,
+  dmaPoolDestroy,
+  dmaPoolFree,
+  dmaPoolZalloc,
+} from '../mm/dmapool';
+export type { DmaPool } from '../mm/dmapool';
 export { pageToPhys, pfnToPage, physToPage } from '../mm/page-alloc';
+export {
+  SgEntry,
+  SgTable,
+  sgAllocTable,
+  sgAllocTableFromPages,
+  sgInitOne,
+  sgSetBuf,
+  sgSetPage,
+} from '../mm/scatterlist';
 export { getOrder } from '../mm/zone';
