@@ -7,7 +7,7 @@ import { ENOMEM } from '../../drivers/base/kernel/errno';
 import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { offsetBy, physAddr } from '../../drivers/base/types/address';
-import type { CpuAddr, DmaAddr } from '../../drivers/base/types/address';
+import type { CpuAddr, DmaAddr, PhysAddr } from '../../drivers/base/types/address';
 import { MIB } from '../../drivers/base/types/bits';
 import {
   DMA_MAPPING_ERROR,
@@ -24,6 +24,19 @@ const { ToDevice, FromDevice, Bidirectional } = DmaDirection;
 /** RAM is from 0 to 128 MiB, of which the devices reach the first 64. */
 const machine = boot('versatile-pb');
 const { kernel, hardware } = machine;
+/** Where caches were maintained. */
+const maintained: PhysAddr[] = [];
+const cache = { ...kernel.arch };
+Object.assign(kernel.arch, {
+  syncForDevice: (at: PhysAddr, size: number, direction: DmaDirection) => {
+    maintained.push(at);
+    cache.syncForDevice(at, size, direction);
+  },
+  syncForCpu: (at: PhysAddr, size: number, direction: DmaDirection) => {
+    maintained.push(at);
+    cache.syncForCpu(at, size, direction);
+  },
+});
 const bounce = new DmaBounce(kernel.arch);
 kernel.dma.bounce = bounce;
 const ops = kernel.dma.opsFor(false);
@@ -208,4 +221,20 @@ test('of a device with one pool only larger buffers are allocated one by one', t
   t.not(handle, second);
   for (const mapped of [handle, second]) dmaUnmapSingle(dev, mapped, 128, ToDevice);
   t.is(dmaMapSingle(dev, address, 128, ToDevice), handle);
+});
+
+test('no cache is maintained for a safe buffer, and for its original only what came back', t => {
+  const dev = registered('cached');
+  const address = buffer(64, 0x11);
+  const original = kernel.mm.layout.virtToPhys(address);
+  maintained.length = 0;
+  const handle = dmaMapSingle(dev, address, 64, Bidirectional);
+  dmaSyncSingleForDevice(dev, handle, 64, Bidirectional);
+  t.deepEqual(maintained, []);
+  dmaSyncSingleForCpu(dev, handle, 64, Bidirectional);
+  dmaUnmapSingle(dev, handle, 64, Bidirectional);
+  t.deepEqual(maintained, [original, original]);
+  dev.dma.mask = 2 ** 32 - 1;
+  dmaUnmapSingle(dev, dmaMapSingle(dev, address, 64, FromDevice), 64, FromDevice);
+  t.is(maintained.length, 4);
 });
