@@ -84,7 +84,7 @@ const poolCase = (shape: Pool): Case => ({
       const memory = probe && dmaPoolAlloc(probe, GFP_KERNEL);
       if (probe === null || memory === null) {
         const { name, refused } = t.machine.kernel.coherent;
-        t.skip(`${name}: ${refused ?? 'no coherent memory'}`);
+        return t.skip(`${name}: ${refused ?? 'no coherent memory'}`);
       }
       dmaPoolFree(probe, memory.cpuAddr, memory.dmaHandle);
       dmaPoolDestroy(probe);
