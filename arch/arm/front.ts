@@ -55,7 +55,7 @@ export interface FrontParts {
   readonly ram: Ram;
   readonly io: CpuBus;
   readonly trace: Trace;
-  /** Told when RAM becomes reachable through a slot of the micro-TLB; null: nobody asks. */
+  /** Told when a page is put into a slot of the micro-TLB, its frame negative if it is no RAM. */
   readonly onPage: ((slot: number, frame: number, va: number) => void) | null;
   /**
    * Told before the translation of an address is looked up for the micro-TLB, with the right that
@@ -308,7 +308,7 @@ export class Front implements Stateful {
       micro.tag[slot] = cache.tagWordOf(virtualPage, frame) + flags;
       micro.index[slot] = cache.indexWordOf(virtualPage, frame);
     }
-    if (frame >= 0) this.#parts.onPage?.(slot, frame, page);
+    this.#parts.onPage?.(slot, frame, page);
   }
 
   #flagsOf(attributes: number, isRam: boolean, cached: boolean): number {

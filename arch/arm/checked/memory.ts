@@ -57,9 +57,16 @@ export class CheckedMemory implements MemoryModel, Stateful {
     this.#maintenance = new CheckedMaintenance(parts);
   }
 
-  /** A page of RAM has been put into a slot of the micro-TLB. */
+  /** A page has been put into a slot of the micro-TLB; `frame` is negative where there is no RAM. */
   fill(slot: number, frame: number, va: number): void {
     const { micro, ram, checker, accesses, aliases } = this.#parts;
+    const at = slot << FAST_SHIFT;
+    if (frame < 0) {
+      // What the slot held before is nothing of this page.
+      this.pages[at + LOADS] = 0;
+      this.pages[at + STORES] = 0;
+      return;
+    }
     checker.touch(frame);
     const attributes = i32(micro.attributes, slot);
     const cached = accesses.isCached(attributes);
@@ -73,7 +80,6 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const isFast = !isShort && !checker.isOuterOff && (i32(micro.tag, slot) & IS_TOLD) === 0;
     const isRead = isFast && (attributes & READ) !== 0;
     const isWritten = isFast && isNormal(attributes) && (attributes & WRITE) !== 0;
-    const at = slot << FAST_SHIFT;
     this.pages[at + POOL] = i32(ram.frameBase, frame);
     this.pages[at + GRANULE] = frame << (PAGE_SHIFT - GRANULE_SHIFT);
     this.pages[at + LOADS] = isRead ? 1 << access : 0;

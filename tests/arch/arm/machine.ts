@@ -33,7 +33,8 @@ export const PL310_AT = DEVICES + 0x1_0000;
 /** Where `page` maps things, and where the page tables are. */
 const PAGES_VA = 0x4000_0000;
 const PAGES_PA = RAM_BASE + 0x10_0000;
-const DEVICE_VA = PAGES_VA + 0x8_0000;
+/** The page of the doorbell. */
+export const DEVICE_VA = PAGES_VA + 0x8_0000;
 
 export interface ArmMachineOptions {
   readonly core: string | CoreProfile;

@@ -3,7 +3,8 @@ import { CacheOp } from '../../../../drivers/base/types/isa';
 import { dmaAddr } from '../../../../drivers/base/types/address';
 import { UnmodelledError } from '../../../../drivers/base/types/errors';
 import { UNWRITTEN } from '../../../../arch/arm/coherence/verdicts';
-import { CheckedArmMachine } from '../machine';
+import { MicroTlb } from '../../../../arch/arm/micro-tlb';
+import { CheckedArmMachine, DEVICE_VA } from '../machine';
 import { Listener } from './listener';
 
 const hex = (address: number): string => address.toString(16);
@@ -152,4 +153,18 @@ test('an invalidation of some ways of a set is a named error, at the barrier tha
     },
     { instanceOf: UnmodelledError },
   );
+});
+
+test('a device is one even if its page takes the place of a page of RAM in the micro-TLB', t => {
+  const machine = new CheckedArmMachine({ core: 'cortex-a9' });
+  const { cpu, tables } = machine;
+  const micro = new MicroTlb();
+  let va = DEVICE_VA + 0x10_0000;
+  while (micro.slotOf(va) !== micro.slotOf(DEVICE_VA)) va += 4096;
+  tables.map(va, machine.pageAt(0), 'cached');
+  machine.ring(cpu, 1);
+  cpu.store32(va, 2);
+  cpu.dsb();
+  for (let load = 0; load < 3; load++) t.is(cpu.load32(va), 2);
+  for (let load = 0; load < 3; load++) t.is(cpu.load32(DEVICE_VA), 0, 'what a doorbell reads as');
 });
