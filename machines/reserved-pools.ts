@@ -173,6 +173,11 @@ export class ReservedPools {
       log.print('warn', `memremap attempted on ram ${region.node.path} size: ${size}`);
       return null;
     }
+    if (mm.vmalloc === null && mm.info.lineSize !== 0) {
+      // Linux has the MPU of such a core make it uncached (arch/arm/mm/pmsa-v7.c).
+      log.print('warn', `${region.node.path}: no MPU is modelled, so this pool would be cached`);
+      return null;
+    }
     const first = physToPage(phys);
     const pages = Array.from({ length: size / PAGE_SIZE }, (_, i) =>
       physToPage(physAddr((first + i) * PAGE_SIZE)),
