@@ -39,8 +39,12 @@ export class LinearMapping {
     this.#change('make uncached', phys, size, memory);
   }
 
-  /** And those of ordinary memory, before the pages go back. */
+  /**
+   * And those of ordinary memory, before the pages go back. The last uncached writes leave every
+   * buffer first: one that waits behind the outer cache would land on what the next owner writes.
+   */
   makeCached(phys: PhysAddr, size: number): void {
+    this.#mm.barriers.mb();
     this.#change('make cached', phys, size, 'cached');
   }
 
