@@ -6,13 +6,12 @@ import type { KernelLog } from '../drivers/base/kernel/kernel-log';
 import { physAddr } from '../drivers/base/types/address';
 import { MIB, PAGE_SIZE } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
-import { CmaArea } from '../mm/cma';
+import { CmaArea, cmaAlignOrder } from '../mm/cma';
 import { pageToPhys, physToPage } from '../mm/page-alloc';
 import type { PhysMemory } from '../mm/phys-memory';
 import { Swiotlb, swiotlbWanted } from '../mm/swiotlb';
 import type { SwiotlbOptions, SwiotlbSize } from '../mm/swiotlb';
 import { SEGMENT_SLOTS, SLOT_SIZE } from '../mm/swiotlb-slots';
-import { getOrder } from '../mm/zone';
 import type { MachinePlan } from './plan';
 import { usesLpae } from './plan-memory';
 
@@ -33,8 +32,6 @@ export interface SwiotlbBoot extends SwiotlbSize {
   readonly isForced: boolean;
 }
 
-/** CONFIG_CMA_ALIGNMENT: larger allocations are aligned to no more. */
-const CMA_ALIGNMENT = 8;
 const FOUR_GIB = 2 ** 32;
 
 /**
@@ -93,8 +90,7 @@ export const contiguousArea = (cma: CmaArea): ContiguousArea => ({
   base: cma.base * PAGE_SIZE,
   size: cma.count * PAGE_SIZE,
   allocate: size => {
-    const order = Math.min(getOrder(size), CMA_ALIGNMENT);
-    const page = cma.alloc(size / PAGE_SIZE, order, true);
+    const page = cma.alloc(size / PAGE_SIZE, cmaAlignOrder(size), true);
     return page === null ? null : pageToPhys(page);
   },
   release: (phys, size) => {

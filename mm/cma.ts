@@ -10,7 +10,7 @@ import { callSite } from '../drivers/base/types/call-site';
 import { pageToPhys, pfnToPage } from './page-alloc';
 import type { PageAllocator, PageBlock } from './page-alloc';
 import type { PhysMemory } from './phys-memory';
-import { Zone, pagesOf } from './zone';
+import { Zone, getOrder, pagesOf } from './zone';
 
 /*
  * Contiguous memory that movable pages use until somebody needs it (mm/cma.c, alloc_contig_range of
@@ -19,6 +19,12 @@ import { Zone, pagesOf } from './zone';
 
 /** How often a page is asked to move (__alloc_contig_migrate_range). */
 const MOST_TRIES = 5;
+
+/** CONFIG_CMA_ALIGNMENT, as an order: larger memory is aligned to no more. */
+const CMA_ALIGNMENT = 8;
+
+/** The order to which so many bytes of an area are aligned (dma_alloc_contiguous). */
+export const cmaAlignOrder = (bytes: number): number => Math.min(getOrder(bytes), CMA_ALIGNMENT);
 
 /** What an area is made of. */
 export interface CmaFields {

@@ -12,7 +12,7 @@ import { physToDma } from './dma-direct';
 import { allocOpsOf } from './dma-dispatch';
 import { tellAllocated, tellFreed, tellWarning } from './dma-observed';
 import type { ToldMemory } from './dma-observed';
-import { sgPhys } from './dma-ops';
+import { sgPhys } from './scatterlist';
 
 /*
  * Memory of a device's own (kernel/dma/mapping.c): coherent, which CPU and device share without

@@ -20,6 +20,7 @@ import type {
   SoftwareObserver,
 } from '../drivers/base/types/observer';
 import { pageToPhys } from './page-alloc';
+import { sgPhys } from './scatterlist';
 
 /*
  * What an observer is told of a call of the DMA API. Without an observer nothing is taken or made.
@@ -205,11 +206,11 @@ const sgCallOf = (
   skipsSync: hasDmaAttr(attrs, DmaAttr.SkipCpuSync),
 });
 
-const pieceOf = ({ page, offset, length, dmaAddress, dmaLength }: SgEntry): SgPiece => ({
-  address: pageToPhys(page) + offset,
-  length,
-  busAddress: dmaAddress,
-  busLength: dmaLength,
+const pieceOf = (entry: SgEntry): SgPiece => ({
+  address: sgPhys(entry),
+  length: entry.length,
+  busAddress: entry.dmaAddress,
+  busLength: entry.dmaLength,
 });
 
 const argumentsOf = (

@@ -11,6 +11,7 @@ import { dmaLimit } from './dma-direct';
 import { iovaOps } from './dma-iova-ops';
 import type { Bounce, DmaPath } from './dma-stages';
 import { pageToPhys } from './page-alloc';
+import { sgPhys } from './scatterlist';
 
 /*
  * One implementation of struct dma_map_ops for every composition of its three stages.
@@ -22,9 +23,6 @@ import { pageToPhys } from './page-alloc';
  * The translation ends before the caches are invalidated: a device that still writes would
  * otherwise have its data half in memory and half hidden behind lines that were read since.
  */
-
-/** Where a piece of memory begins (sg_phys). */
-export const sgPhys = ({ page, offset }: SgEntry): PhysAddr => offsetBy(pageToPhys(page), offset);
 
 /**
  * The operations of a device whose DMA goes this way. KernelOops for a bus address that no memory

@@ -1,3 +1,4 @@
+import { roundupPowerOfTwo } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
 
 /** The CPUs that cache freed addresses, each for itself. */
@@ -12,9 +13,6 @@ export interface IovaCpus {
 const CACHED_ORDERS = 6;
 /** Addresses in a magazine (IOVA_MAG_SIZE). */
 export const MAGAZINE_SIZE = 127;
-
-/** The smallest power of two that is not below `size` (roundup_pow_of_two). */
-export const roundupPowerOfTwo = (size: number): number => 2 ** Math.ceil(Math.log2(size));
 
 /** A stack of addresses of one size. */
 type Magazine = number[];

@@ -1,7 +1,7 @@
 import { KernelOops } from '../drivers/base/kernel/oops';
-import { alignDown } from '../drivers/base/types/bits';
+import { alignDown, roundupPowerOfTwo } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
-import { IovaCaches, roundupPowerOfTwo } from './iova-cache';
+import { IovaCaches } from './iova-cache';
 import type { IovaCpus } from './iova-cache';
 import { RangeSet } from './range-set';
 

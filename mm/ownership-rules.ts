@@ -3,6 +3,7 @@ import type { ByteRange } from '../drivers/base/types/finding';
 import type { RuleId } from '../drivers/base/types/rules';
 import { Hold } from './holds';
 import type { Mapping, MappingKind, Mappings } from './mappings';
+import { overlaps } from './page-index';
 
 /** An access of a device: which of its live mappings have a byte of it. */
 export interface DeviceAccess {
@@ -138,7 +139,7 @@ export const neighboursOf = (
 ): readonly { readonly neighbour: Mapping; readonly bytes: ByteRange }[] => {
   const { lines } = mapping;
   return mappings.sharingLines(lines.start, lines.size).flatMap(neighbour => {
-    if (!neighbour.isExposed || overlapping(neighbour, mapping)) return [];
+    if (!neighbour.isExposed || overlaps(neighbour, mapping.start, mapping.size)) return [];
     // The pieces of one list are handed over together.
     if (neighbour.mappedAt === mapping.mappedAt) return [];
     const bytes = inLinesOf(mapping, neighbour);
@@ -147,9 +148,6 @@ export const neighboursOf = (
     return isHeld ? [{ neighbour, bytes }] : [];
   });
 };
-
-const overlapping = (one: Mapping, other: Mapping): boolean =>
-  one.start < other.end && other.start < one.end;
 
 const inLinesOf = ({ lines }: Mapping, { start, end }: Mapping): ByteRange | null => {
   const from = Math.max(start, lines.start);

@@ -3,7 +3,7 @@ import type { LinearMap } from '../drivers/base/kernel/device';
 import { EINVAL } from '../drivers/base/kernel/errno';
 import { KernelOops } from '../drivers/base/kernel/oops';
 import { SgEntry, SgTable } from '../drivers/base/kernel/scatterlist';
-import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
+import type { CpuAddr, DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { hexCpu, offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignDown, alignUp } from '../drivers/base/types/bits';
 import { pageToPhys, pfnToPage, physToPage } from './page-alloc';
@@ -26,6 +26,9 @@ export const sgAllocTable = (nents: number): SgTable | number => {
   if (!Number.isInteger(nents) || nents <= 0 || nents > MOST_ENTRIES) return -EINVAL;
   return new SgTable(Array.from({ length: nents }, () => new SgEntry(pfnToPage(0), 0, 0)));
 };
+
+/** Where a piece of memory begins (sg_phys). */
+export const sgPhys = ({ page, offset }: SgEntry): PhysAddr => offsetBy(pageToPhys(page), offset);
 
 /** sg_set_page. */
 export const sgSetPage = (entry: SgEntry, page: Page, length: number, offset: number): void => {
@@ -89,7 +92,7 @@ export const sgAllocAppendTableFromPages = (
 
 /** Lengthens an entry by the pages that go on where it ends; the pages that are left. */
 const extend = (last: SgEntry, pages: readonly Page[], most: number): readonly Page[] => {
-  let next = Math.floor((pageToPhys(last.page) + last.offset + last.length) / PAGE_SIZE);
+  let next = Math.floor((sgPhys(last) + last.length) / PAGE_SIZE);
   let taken = 0;
   while (pages[taken] === next && last.length + PAGE_SIZE <= most) {
     last.length += PAGE_SIZE;

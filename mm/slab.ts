@@ -1,6 +1,6 @@
 import type { CpuAddr } from '../drivers/base/types/address';
 import { hexCpu, offsetBy } from '../drivers/base/types/address';
-import { PAGE_SIZE } from '../drivers/base/types/bits';
+import { PAGE_SIZE, roundupPowerOfTwo } from '../drivers/base/types/bits';
 import { callSite } from '../drivers/base/types/call-site';
 import type { SoftwareObserver } from '../drivers/base/types/observer';
 import type { LinearMap } from '../drivers/base/kernel/device';
@@ -104,7 +104,7 @@ export class Slab {
   }
 
   #cacheFor(size: number, { dma = false }: Gfp): Cache {
-    const objectSize = Math.max(this.#minimum, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
+    const objectSize = Math.max(this.#minimum, roundupPowerOfTwo(Math.max(1, size)));
     const name = `kmalloc-${dma ? 'dma-' : ''}${objectSize}`;
     let cache = this.#caches.get(name);
     if (cache === undefined) {

@@ -3,7 +3,14 @@ import type { DmaAttrs } from '../drivers/base/kernel/dma-mapping';
 import type { Device } from '../drivers/base/kernel/device';
 import { bugOn } from '../drivers/base/kernel/oops';
 import type { PhysAddr } from '../drivers/base/types/address';
-import { KIB, MIB, PAGE_SIZE, alignUp, isPowerOfTwo } from '../drivers/base/types/bits';
+import {
+  KIB,
+  MIB,
+  PAGE_SIZE,
+  alignUp,
+  isPowerOfTwo,
+  roundupPowerOfTwo,
+} from '../drivers/base/types/bits';
 import { physToDma } from './dma-direct';
 import type { Bounce } from './dma-stages';
 import type { PhysMemory } from './phys-memory';
@@ -44,8 +51,6 @@ export interface SwiotlbSize {
 const DEFAULT_SLOTS = (64 * MIB) / SLOT_SIZE;
 /** Less is not tried (IO_TLB_MIN_SLABS). */
 const LEAST_SLOTS = MIB / SLOT_SIZE;
-
-const roundupPowerOfTwo = (value: number): number => 2 ** Math.ceil(Math.log2(value));
 
 /**
  * How much is wanted; null: none. 64 MiB where there is memory that a device may not reach; where

@@ -1,7 +1,7 @@
 import type { SgEntry } from '../../drivers/base/kernel/scatterlist';
 import type { DmaAddr, PhysAddr } from '../../drivers/base/types/address';
 import { offsetBy } from '../../drivers/base/types/address';
-import { pageToPhys } from '../page-alloc';
+import { sgPhys } from '../scatterlist';
 import type { IommuOps } from './types';
 
 /*
@@ -56,7 +56,7 @@ export const mergedRanges = (ranges: readonly PhysRange[]): readonly PhysRange[]
 };
 
 /** Where a piece of memory is. */
-export const sgRange = ({ page, offset, length }: SgEntry): PhysRange => ({
-  address: offsetBy(pageToPhys(page), offset),
-  size: length,
+export const sgRange = (entry: SgEntry): PhysRange => ({
+  address: sgPhys(entry),
+  size: entry.length,
 });

@@ -27,6 +27,9 @@ export const alignUp = <N extends number>(value: N, granule: number): N => {
 export const isPowerOfTwo = (value: number): boolean =>
   Number.isSafeInteger(value) && value > 0 && 2 ** Math.round(Math.log2(value)) === value;
 
+/** The least power of two that is not below a positive value (roundup_pow_of_two). */
+export const roundupPowerOfTwo = (value: number): number => 2 ** Math.ceil(Math.log2(value));
+
 /** Index of the highest set bit; the value is a positive integer below 2^53. */
 export const ilog2 = (value: number): number =>
   value < TWO_32 ? 31 - Math.clz32(value) : 63 - Math.clz32(Math.floor(value / TWO_32));

@@ -2,7 +2,6 @@ import type { Device } from '../../../base/kernel/device';
 import { EEXIST, EINVAL } from '../../../base/kernel/errno';
 import { offsetBy, physAddr } from '../../../base/types/address';
 import type { CpuAddr, DmaAddr, PhysAddr } from '../../../base/types/address';
-import { PAGE_SIZE } from '../../../base/types/bits';
 import {
   DmaDirection,
   dmaMapSingle,
@@ -13,6 +12,7 @@ import {
 } from '../../../../mm/dma-mapping-common';
 import { IommuProt } from '../../../../mm/iommu/types';
 import type { IommuOps, TableMemory } from '../../../../mm/iommu/types';
+import { getOrder } from '../../../../mm/zone';
 import { ENTRY, ENTRY_SIZE, ENTRY_SPAN } from '../regs';
 
 /** Ends what the TLB holds of `count` entries of a table, from the `first` on. */
@@ -22,9 +22,6 @@ const NOTHING = 0;
 const CANNOT_TRANSLATE = 'Cannot accommodate DMA translation for IOMMU page tables';
 
 const isValid = (entry: number): boolean => ENTRY.VALID.of(entry) === 1;
-
-/** The order of a run of pages that holds so many bytes (get_order). */
-const orderOf = (bytes: number): number => Math.max(0, Math.ceil(Math.log2(bytes / PAGE_SIZE)));
 
 /**
  * One flat table. It is a DMA buffer of the IOMMU's, mapped for it to read for as long as it lives;
@@ -67,7 +64,7 @@ export class TrivialTable implements IommuOps {
     pages: number,
     flush: FlushEntries,
   ): TrivialTable | null {
-    const order = orderOf(pages * ENTRY_SIZE);
+    const order = getOrder(pages * ENTRY_SIZE);
     const entries = memory.alloc(order);
     if (entries === null) return null;
     const bytes = pages * ENTRY_SIZE;
@@ -89,7 +86,7 @@ export class TrivialTable implements IommuOps {
   free(): void {
     const bytes = this.pages * ENTRY_SIZE;
     dmaUnmapSingle(this.#dev, this.address, bytes, DmaDirection.ToDevice);
-    this.#memory.free(this.#entries, orderOf(bytes));
+    this.#memory.free(this.#entries, getOrder(bytes));
   }
 
   map(iova: DmaAddr, address: PhysAddr, size: number, prot: number): number {
