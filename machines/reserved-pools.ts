@@ -75,7 +75,6 @@ const makeAtomicPools = (kernel: Kernel, size: number): AtomicPools => {
           memory: 'dmacoherent',
           gfp,
           limit: physAddr(Number.MAX_SAFE_INTEGER),
-          contiguous: true,
         });
         kernel.poolPages += kernel.usedPages - before;
         return 'refused' in block ? null : block;

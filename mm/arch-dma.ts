@@ -30,7 +30,6 @@ export interface CoherentRequest {
   readonly gfp: Gfp;
   /** Largest physical address that the device reaches. */
   readonly limit: PhysAddr;
-  readonly contiguous: true;
 }
 
 /** Coherent memory: zeroed, and nothing of it in any cache. */
@@ -50,6 +49,11 @@ export interface CoherentRefusal {
 /** One strategy of making coherent memory (arch_dma_alloc). */
 export interface CoherentAllocator {
   readonly name: CoherentName;
+  /**
+   * A cacheable mapping of the memory stays. Not an error by itself: whether it does harm is for
+   * the core to say.
+   */
+  readonly keepsAlias: boolean;
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal;
   /** Takes back what alloc gave, by the same object. */
   free(block: CoherentBlock): void;

@@ -10,6 +10,7 @@ import type { CpuAddr, DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { cpuAddr, hex, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
 import type { ArchDma, CoherentBlock } from './arch-dma';
+import { cmaAlignOrder } from './cma';
 import { dmaLimit, dmaToPhys, physToDma } from './dma-direct';
 import type { DmaAllocation } from './dma-stages';
 import { dmaPgprot, mmapPages } from './dma-user';
@@ -35,9 +36,6 @@ export interface DirectSources {
   readonly dmaZoneLimit: number | null;
   readonly setAside: SetAside;
 }
-
-/** CONFIG_CMA_ALIGNMENT: larger memory is aligned to no more than so many pages, as an order. */
-const CMA_ALIGNMENT = 8;
 
 /** Zones to be tried after the one that a mask falls into, if its memory is out of reach. */
 const LOWER_ZONES: readonly Gfp[] = [{}, { dma32: true }, { dma: true }];
@@ -159,7 +157,7 @@ export class DirectAllocation implements DmaAllocation {
     const limit = reachOf(dev);
     const memory = dmaPgprot(dev, attrs);
     for (const zone of this.#zonesFor(limit)) {
-      const request = { size, memory, gfp: { ...gfp, ...zone }, limit, contiguous: true } as const;
+      const request = { size, memory, gfp: { ...gfp, ...zone }, limit };
       const block = coherent.alloc(request);
       if ('refused' in block) {
         if (hasDmaAttr(attrs, DmaAttr.NoWarn) || gfp.noWarn === true) return null;
@@ -202,8 +200,7 @@ export class DirectAllocation implements DmaAllocation {
   #takeContiguous(dev: Device, bytes: number, gfp: Gfp): Page | null {
     if (gfp.atomic === true) return null;
     const area = dev.dma.cma ?? (bytes > PAGE_SIZE ? this.#sources.setAside.cma : null);
-    const align = Math.min(getOrder(bytes), CMA_ALIGNMENT);
-    return area?.alloc(bytes / PAGE_SIZE, align, gfp.noWarn === true) ?? null;
+    return area?.alloc(bytes / PAGE_SIZE, cmaAlignOrder(bytes), gfp.noWarn === true) ?? null;
   }
 
   /** dma_free_contiguous. */

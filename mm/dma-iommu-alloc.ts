@@ -63,7 +63,7 @@ export class IommuAllocation implements DmaAllocation {
     if (bytes === 0) return null;
     if (hasDmaAttr(attrs, DmaAttr.NoKernelMapping))
       return this.#allocNoMapping(dev, bytes, gfp, attrs);
-    const isRemapped = dev.dma.coherent || this.#sources.arch.coherent.name === 'legacy-remap';
+    const isRemapped = dev.dma.coherent || this.#sources.arch.coherent.keepsAlias;
     const mayScatter = gfp.atomic !== true && !hasDmaAttr(attrs, DmaAttr.ForceContiguous);
     if (isRemapped && mayScatter) return this.#allocRemap(dev, bytes, gfp, attrs);
     return dev.dma.coherent
@@ -212,7 +212,7 @@ export class IommuAllocation implements DmaAllocation {
     const { coherent } = this.#sources.arch;
     const memory = dmaPgprot(dev, attrs);
     const limit = physAddr(Number.MAX_SAFE_INTEGER);
-    const block = coherent.alloc({ size: bytes, memory, gfp, limit, contiguous: true });
+    const block = coherent.alloc({ size: bytes, memory, gfp, limit });
     if ('refused' in block) {
       if (!hasDmaAttr(attrs, DmaAttr.NoWarn) && gfp.noWarn !== true) {
         dev.services.log.device('warn', dev, `no coherent memory: ${block.refused}`);

@@ -75,7 +75,7 @@ test("the tree's default pool is what CMA is of", t => {
   const pool = plan.memory.reserved.regions.find(({ cmaDefault }) => cmaDefault);
   const { kernel } = boot(plan);
   const limit = (2 ** 40) as Parameters<typeof kernel.coherent.alloc>[0]['limit'];
-  const request = { size: 4096, memory: 'dmacoherent', gfp: {}, limit, contiguous: true } as const;
+  const request = { size: 4096, memory: 'dmacoherent', gfp: {}, limit } as const;
   const block = kernel.coherent.alloc(request);
   if ('refused' in block) return t.fail(block.refused);
   t.is(Number(pool?.base), Number(block.phys));

@@ -65,6 +65,7 @@ class Sources {
     minAlign: 64,
     coherent: {
       name: 'carveout',
+      keepsAlias: false,
       alloc: request => {
         this.requests.push(request);
         return this.blocks.shift() ?? { refused: 'nothing left' };

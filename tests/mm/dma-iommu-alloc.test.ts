@@ -73,6 +73,7 @@ const bench = ({ coherent = true, name = 'legacy-remap', ...iommu }: Options = {
     },
     coherent: {
       name,
+      keepsAlias: name === 'legacy-remap',
       alloc: ({ size, memory }) => {
         if (!room.block) return { refused: 'none today' };
         told.push(`block ${size / PAGE_SIZE} ${memory}`);

@@ -59,7 +59,7 @@ export const measureCoherent = (
   const { mm, coherent } = boot(board, plan);
   const managed = mm.pages.managedPages * PAGE_SIZE;
   const ask = (size: number, gfp: Gfp): CoherentBlock | CoherentRefusal =>
-    coherent.alloc({ size, memory: 'dmacoherent', gfp, limit: LIMIT, contiguous: true });
+    coherent.alloc({ size, memory: 'dmacoherent', gfp, limit: LIMIT });
   // The first buffer may need tables that stay; the second shows what each takes.
   const first = ask(BUFFER, GFP_KERNEL);
   if (!('refused' in first)) coherent.free(first);

@@ -51,6 +51,10 @@ export class CountedCoherent implements CoherentAllocator {
     return this.strategy.name;
   }
 
+  get keepsAlias(): boolean {
+    return this.strategy.keepsAlias;
+  }
+
   get counts(): CoherentCounts {
     return this.#counts;
   }

@@ -26,13 +26,7 @@ export interface CoherentContext {
 }
 
 /** One way of making memory that neither CPU nor device must maintain. */
-export interface CoherentStrategy extends CoherentAllocator {
-  /**
-   * A cacheable mapping of the memory stays. Not an error by itself: whether it does harm is for
-   * the core to say.
-   */
-  readonly keepsAlias: boolean;
-}
+export type CoherentStrategy = CoherentAllocator;
 
 /** A strategy by name: what it needs at boot, and what makes it. */
 export interface CoherentKind {

@@ -50,7 +50,7 @@ export class CoherentBench {
   /** What was given, or why nothing was. */
   ask(request: Partial<CoherentRequest> = {}): CoherentBlock | string {
     const answer = this.coherent.alloc({
-      ...{ size: 2 * 4096, memory: 'dmacoherent', gfp: {}, contiguous: true },
+      ...{ size: 2 * 4096, memory: 'dmacoherent', gfp: {} },
       limit: physAddr(2 ** 40 - 1),
       ...request,
     });

@@ -129,7 +129,6 @@ export class CheckedCoherent {
       memory: 'dmacoherent',
       gfp: {},
       limit,
-      contiguous: true,
     } as const;
     const answer = this.coherent.alloc(request);
     if ('refused' in answer) throw new Error(answer.refused);
