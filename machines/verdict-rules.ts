@@ -6,8 +6,8 @@ import {
   MUST_STALE,
   STUCK,
   UNWRITTEN,
+  hasVerdict,
 } from '../arch/arm/coherence/verdicts';
-import { extract, ilog2 } from '../drivers/base/types/bits';
 import type { ByteRange } from '../drivers/base/types/finding';
 import type { Verdict } from '../drivers/base/types/observer';
 import type { RuleId } from '../drivers/base/types/rules';
@@ -23,9 +23,6 @@ export interface JudgedVerdict {
   /** What a call of the DMA API under way is for. */
   readonly maintained: ByteRange | null;
 }
-
-const has = (bits: number, ...of: readonly number[]): boolean =>
-  of.some(bit => extract(bits, ilog2(bit), 1) === 1);
 
 /**
  * The rule that a verdict speaks of, as far as the moment tells; the line's history may say
@@ -45,20 +42,20 @@ const coherenceRule = ({ mapping, snoops }: JudgedVerdict): RuleId | null => {
 
 const ruleOfBits = ({ verdict, mapping, maintained }: JudgedVerdict): RuleId | null => {
   const { bits, by, access } = verdict;
-  if (has(bits, MAY_STALE, MUST_STALE, STUCK)) {
+  if (hasVerdict(bits, MAY_STALE, MUST_STALE, STUCK)) {
     if (access === 'table walk') return 'stale-table-word';
     return by.kind === 'device' ? 'stale-device-read' : 'stale-cpu-read';
   }
-  if (has(bits, EARLY)) return 'missing-read-barrier';
-  if (has(bits, MAY_OVERWRITE)) return 'dirty-line-over-device-data';
-  if (has(bits, MAY_LOSE)) {
+  if (hasVerdict(bits, EARLY)) return 'missing-read-barrier';
+  if (hasVerdict(bits, MAY_OVERWRITE)) return 'dirty-line-over-device-data';
+  if (hasVerdict(bits, MAY_LOSE)) {
     if (access === 'device write') return 'lost-device-write';
     if (maintained !== null && !isWithin(verdict, maintained)) return 'invalidate-of-dirty-bytes';
     return access !== 'store' && mapping?.isFilled === true
       ? 'lost-device-write'
       : 'lost-cpu-write';
   }
-  return has(bits, UNWRITTEN) ? 'never-written-bytes' : null;
+  return hasVerdict(bits, UNWRITTEN) ? 'never-written-bytes' : null;
 };
 
 const isWithin = ({ address, size }: Verdict, { start, size: length }: ByteRange): boolean =>

@@ -12,6 +12,7 @@ import {
   MAY_STALE,
   MUST_STALE,
   STUCK,
+  hasVerdict,
 } from '../../arch/arm/coherence/verdicts';
 import { findWitness } from '../../arch/arm/coherence/witness';
 import type { Witness, WitnessGoal } from '../../arch/arm/coherence/witness';
@@ -53,9 +54,8 @@ const NOTHING = { story: null, script: null, because: null } as const;
 
 const VALUE_BITS = [MAY_STALE, MUST_STALE, STUCK, MAY_LOSE, MAY_OVERWRITE, EARLY];
 
-/** Verdict bits are below 2^8: a sum of some of them. */
 const has = (verdict: number | null, bits: readonly number[]): boolean =>
-  verdict !== null && bits.some(bit => Math.floor(verdict / bit) % 2 === 1);
+  verdict !== null && hasVerdict(verdict, ...bits);
 
 /** Notes of bytes that nobody wrote need no schedule. */
 const isOfValues = ({ verdict }: CountedFinding): boolean => has(verdict, VALUE_BITS);

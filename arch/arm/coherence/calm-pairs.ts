@@ -1,7 +1,7 @@
 import { i32, u16, u8 } from '../../../drivers/base/types/arrays';
 import type { EventNumbers } from './event-numbers';
 import type { PairTable } from './pair-table';
-import { HAS_OTHERS, HAS_PENDING, HAS_STORE } from './sets';
+import { HAS_PENDING, WAITS } from './sets';
 import type { StateSets } from './sets';
 
 /** A load by any CPU changes nothing, and nothing can be wrong with it. */
@@ -11,8 +11,6 @@ export const OWNER_LOADS = 2;
 /** As OWNER_LOADS, but the load may be early. */
 export const EARLY_LOADS = 4;
 const IS_KNOWN = 8;
-
-const WAITS = HAS_STORE | HAS_OTHERS;
 
 /**
  * Learns which accesses leave a pair of sets as it is, whichever bytes they are about: what the

@@ -16,18 +16,17 @@ import { APART, SPLITS, STEP_SHIFT, SYNCED } from './pair-steps';
 import {
   HAS_BUFFERED,
   HAS_ORDERED,
-  HAS_OTHERS,
   HAS_PENDING,
   HAS_STORE,
   MOVE_SHIFT,
   MOVE_VERDICT,
+  WAITS,
 } from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
 
 /** More than one CPU has maintenance of a line under way. */
 const SEVERAL = -1;
-const WAITS = HAS_STORE | HAS_OTHERS;
 /** All bytes of a line. */
 const ALL = -1;
 

@@ -1,4 +1,4 @@
-import { i32, u16 } from '../../../drivers/base/types/arrays';
+import { i32, movedInto, u16 } from '../../../drivers/base/types/arrays';
 import { invariant } from '../../../drivers/base/types/errors';
 import type { Barriers } from './barriers';
 import type { LineGroups } from './line-groups';
@@ -56,11 +56,8 @@ const MARKS = 11;
 const RECORDED = 1;
 const ONE_WATCH = 2;
 
-const grown = (array: Int32Array, length: number): Int32Array<ArrayBuffer> => {
-  const larger = new Int32Array(length);
-  larger.set(array);
-  return larger;
-};
+const grown = (array: Int32Array, length: number): Int32Array<ArrayBuffer> =>
+  movedInto(new Int32Array(length), array);
 
 /** The granules from `first` on, which nobody has stored to. */
 const withGates = (hot: Int32Array<ArrayBuffer>, first: number): Int32Array<ArrayBuffer> => {

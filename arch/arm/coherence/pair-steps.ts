@@ -4,11 +4,11 @@ import type { PairTable } from './pair-table';
 import {
   HAS_BUFFERED,
   HAS_ORDERED,
-  HAS_OTHERS,
   HAS_PENDING,
   HAS_STORE,
   MOVE_SHIFT,
   MOVE_VERDICT,
+  WAITS,
 } from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
@@ -32,8 +32,6 @@ export const SPLITS = 2;
 export const APART = 4;
 /** Only if the line has learnt of all outer syncs. */
 export const SYNCED = 8;
-
-const WAITS = HAS_STORE | HAS_OTHERS;
 
 /** Learns where stores lead a pair to with which nothing can be wrong. */
 export class PairSteps {

@@ -1,4 +1,4 @@
-import { i32 } from '../../../drivers/base/types/arrays';
+import { i32, movedInto } from '../../../drivers/base/types/arrays';
 import { invariant } from '../../../drivers/base/types/errors';
 
 const EMPTY = -1;
@@ -7,23 +7,11 @@ const FACTOR = 0x9e37_79b1;
 /** Accesses that a word of 16 bits has room for. */
 const MOST_ACCESSES = 16;
 
-const twice = (array: Int32Array): Int32Array<ArrayBuffer> => {
-  const larger = new Int32Array(2 * array.length);
-  larger.set(array);
-  return larger;
-};
+const twice = (array: Int32Array): Int32Array<ArrayBuffer> =>
+  movedInto(new Int32Array(2 * array.length), array);
 
-const twiceBytes = (array: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const larger = new Uint8Array(2 * array.length);
-  larger.set(array);
-  return larger;
-};
-
-const twiceHalves = (array: Uint16Array): Uint16Array<ArrayBuffer> => {
-  const larger = new Uint16Array(2 * array.length);
-  larger.set(array);
-  return larger;
-};
+const twiceHalves = (array: Uint16Array): Uint16Array<ArrayBuffer> =>
+  movedInto(new Uint16Array(2 * array.length), array);
 
 /** Small numbers for pairs of sets, in order of first use: what a line keeps of its two classes. */
 export class PairTable {
@@ -66,7 +54,7 @@ export class PairTable {
     this.second = twice(this.second);
     this.loads = twiceHalves(this.loads);
     this.stores = twiceHalves(this.stores);
-    this.calm = twiceBytes(this.calm);
+    this.calm = movedInto(new Uint8Array(2 * this.calm.length), this.calm);
     this.step = twice(this.step);
   }
 

@@ -15,6 +15,8 @@ import { MAY_LOSE, MAY_OVERWRITE, MAY_STALE, MUST_STALE, STUCK, UNWRITTEN } from
 export const HAS_STORE = 1;
 /** A store of another byte waits. */
 export const HAS_OTHERS = 2;
+/** Either: stores of some CPU wait. */
+export const WAITS = HAS_STORE | HAS_OTHERS;
 export const HAS_PENDING = 4;
 /** The outer buffer holds a write. */
 export const HAS_BUFFERED = 8;

@@ -38,6 +38,10 @@ export const VERDICT_BITS: readonly (readonly [bit: number, name: string, meanin
   [UNWRITTEN, 'never written', 'nobody has written the bytes since they became undefined'],
 ];
 
+/** Whether a verdict has one of these bits. */
+export const hasVerdict = (verdict: number, ...bits: readonly number[]): boolean =>
+  bits.some(bit => (verdict & bit) !== 0);
+
 /** The names of the bits of a verdict: `may be stale, stays stale`; `fine` if there is none. */
 export const showVerdict = (verdict: number): string => {
   const names = VERDICT_BITS.filter(([bit]) => (verdict & bit) !== 0).map(([, name]) => name);

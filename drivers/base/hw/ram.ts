@@ -1,5 +1,5 @@
 import { hex } from '../types/address';
-import { i32 } from '../types/arrays';
+import { i32, movedInto } from '../types/arrays';
 import { PAGE_SIZE } from '../types/bits';
 import { BenchError, InputError, invariant } from '../types/errors';
 import { StateReader } from '../types/state';
@@ -211,8 +211,7 @@ export class Ram implements Stateful {
     const base = this.#poolUsed;
     this.#poolUsed += PAGE_WORDS;
     if (this.#poolUsed > this.words.length) {
-      const grown = new Int32Array(this.words.length * 2);
-      grown.set(this.words);
+      const grown = grownInt32(this.words);
       if (this.shadow !== null) this.shadow.replace(this.words, grown);
       this.words = grown;
       this.bytes = new Uint8Array(grown.buffer);
@@ -229,15 +228,11 @@ export class Ram implements Stateful {
       this.frameBase = grownInt32(this.frameBase);
       this.frameLow = grownInt32(this.frameLow);
       const pages = new Float64Array(this.framePage.length * 2);
-      pages.set(this.framePage);
-      this.framePage = pages;
+      this.framePage = movedInto(pages, this.framePage);
     }
     return frame;
   }
 }
 
-const grownInt32 = (array: Int32Array): Int32Array<ArrayBuffer> => {
-  const grown = new Int32Array(array.length * 2);
-  grown.set(array);
-  return grown;
-};
+const grownInt32 = (array: Int32Array): Int32Array<ArrayBuffer> =>
+  movedInto(new Int32Array(array.length * 2), array);

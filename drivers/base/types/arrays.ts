@@ -12,5 +12,14 @@ export const u16 = (array: Uint16Array, index: number): number => array[index] a
 /** An element as a number. */
 export const f64 = (array: Float64Array, index: number): number => array[index] as number;
 
+/** Puts what an array has into a larger one, which takes its place. */
+export const movedInto = <A extends Int32Array | Uint16Array | Uint8Array | Float64Array>(
+  larger: A,
+  array: ArrayLike<number>,
+): A => {
+  larger.set(array);
+  return larger;
+};
+
 /** An element of an ordinary array whose index the caller has bounded. */
 export const at = <T>(array: readonly T[], index: number): T => array[index] as T;
