@@ -64,7 +64,8 @@ const wrongExport = (file: string, names: readonly string[]): InputError => {
 };
 
 const toSuite = (found: Found): Suite => {
-  text(member(found, 'name'), SUITE_NAME, 'a name in lower case, with dashes');
+  const own = member(found, 'name');
+  text(own, SUITE_NAME, 'a name in lower case, with dashes');
   text(member(found, 'summary'), /\S/, 'a sentence');
   optionalFunction(member(found, 'unfit'));
   const cases = member(found, 'cases');
@@ -74,6 +75,8 @@ const toSuite = (found: Found): Suite => {
     const name = member(one, 'name');
     text(name, CASE_NAME, 'a name in lower case, with underscores');
     if (names.has(name.value)) throw wrong(name, 'a name that no other case of the suite has');
+    // kunit.py would take its result for that of the suite.
+    if (name.value === own.value) throw wrong(name, 'a name that is not that of the suite');
     names.add(name.value);
     optionalFunction(member(one, 'unfit'));
     needFunction(member(one, 'run'));

@@ -240,6 +240,14 @@ const WRONG: readonly (readonly [
     /'suites\[0\]\.cases\[1\]\.name': expected a name that no other case of the suite has, found 'b'$/,
   ],
   [
+    'a case with the name of its suite',
+    {
+      'a.js':
+        "exports.suites = [{ name: 'a', summary: 's', cases: [{ name: 'a', run: () => 0 }] }];",
+    },
+    /'suites\[0\]\.cases\[0\]\.name': expected a name that is not that of the suite, found 'a'$/,
+  ],
+  [
     'a suite whose name is taken',
     { 'a.js': suite('memory', OK) },
     /property 'suites': expected names that nothing else has, found 'memory', which is taken$/,

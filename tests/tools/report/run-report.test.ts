@@ -1,3 +1,4 @@
+import { deepStrictEqual } from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -241,7 +242,10 @@ kunitTest('kunit.py counts what we count, and finds nothing wrong with the form'
       .tuple(name, fc.array(line, { minLength: 1, maxLength: 3 }))
       .map(([text, lines]) => failed(text, ...lines)),
   );
-  const suite = fc.record({ name, cases: fc.array(one, { minLength: 1, maxLength: 5 }) });
+  const suite = fc
+    .record({ name, cases: fc.array(one, { minLength: 1, maxLength: 5 }) })
+    // kunit.py takes the result of such a case for that of its suite; no suite may have one.
+    .filter(({ name: own, cases }) => cases.every(({ name: other }) => other !== own));
   const suites = fc.array(suite, { minLength: 1, maxLength: 3 });
   fc.assert(
     fc.property(suites, list => {
@@ -256,10 +260,16 @@ kunitTest('kunit.py counts what we count, and finds nothing wrong with the form'
       ] as const;
       const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${what}: ${count}`);
       const total = counts.passed + counts.failed + counts.skipped;
-      t.is(summary, `Ran ${total} tests: ${told.join(', ')}`);
-      // What is skipped altogether is no success to kunit.py.
-      t.is(status, counts.failed === 0 && counts.passed > 0 ? 0 : 1);
+      // What is skipped altogether is no success to kunit.py. A failure of AVA's own hides the seed.
+      deepStrictEqual(
+        { summary, status },
+        {
+          summary: `Ran ${total} tests: ${told.join(', ')}`,
+          status: counts.failed === 0 && counts.passed > 0 ? 0 : 1,
+        },
+      );
     }),
     { numRuns: 15 },
   );
+  t.pass();
 });
