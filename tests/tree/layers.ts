@@ -29,6 +29,7 @@ const PLACES: readonly (readonly [place: RegExp, layer: Layer])[] = [
   [/^arch\//, 'arch hardware'],
   [/^mm\//, 'mm'],
   [/^drivers\/of\//, 'of'],
+  [/^drivers\/iommu\/(?:hw|walk)\//, 'model'],
   [/^drivers\/.*\/model(?:\.ts$|\/)/, 'model'],
   [/^drivers\/.*\/driver(?:\.ts$|\/)/, 'driver'],
   [/^machines\//, 'machines'],
