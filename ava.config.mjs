@@ -1,7 +1,7 @@
 export default {
   files: ['tests/**/*.test.ts', '!tests/{bench,corpus,fuzz,suites}/**'],
   extensions: ['ts'],
-  require: ['ts-node/register'],
+  require: ['./tools/build/register.cjs'],
   workerThreads: false,
   timeout: '2m',
 };

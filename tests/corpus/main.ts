@@ -68,7 +68,9 @@ const runAll = async (boards: readonly CorpusBoard[]): Promise<readonly BoardVer
   const verdicts: BoardVerdict[] = [];
   const children = Array.from({ length: shardsOf(boards) }, (_, shard) => {
     const args = [...process.argv.slice(2), `--shard=${shard}`];
-    const child = fork(__filename, args, { execArgv: ['-r', 'ts-node/register'] });
+    const child = fork(__filename, args, {
+      execArgv: ['-r', require.resolve('../../tools/build/register.cjs')],
+    });
     child.on('message', message => {
       if (!isVerdict(message)) return;
       verdicts.push(message);

@@ -7,7 +7,7 @@ import test from 'ava';
 
 const ROOT = join(__dirname, '../..');
 const ENV = { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json') };
-const REQUIRED = ['-r', require.resolve('ts-node/register')];
+const REQUIRED = ['-r', require.resolve('../../tools/build/register.cjs')];
 const CLI = [...REQUIRED, join(ROOT, 'tools/cli.ts')];
 
 /** What a shell makes of a command, in which `$dmabench` is ours. */

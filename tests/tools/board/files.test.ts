@@ -79,7 +79,7 @@ test('what is not there, or cannot be asked, is none', t => {
 
 test('a pipe is read to its end', t => {
   const program = `
-    require(${JSON.stringify(require.resolve('ts-node/register'))});
+    require(${JSON.stringify(require.resolve('../../../tools/build/register.cjs'))});
     const { readText } = require(${JSON.stringify(require.resolve('../../../tools/board/files'))});
     process.stdout.write(String(readText('/dev/stdin').length));
   `;

@@ -140,7 +140,7 @@ cppTest('what the C preprocessor refuses is told with its place', t => {
 cppTest('a file whose name begins with a dash is no option of cpp', t => {
   const at = written(t, { '-dM.dts': '#define M "dash"\n/dts-v1/; / { model = M; };' });
   const program = `
-    require(${JSON.stringify(require.resolve('ts-node/register'))});
+    require(${JSON.stringify(require.resolve('../../../tools/build/register.cjs'))});
     const { readSource } = require(${JSON.stringify(require.resolve('../../../tools/board/source'))});
     process.stdout.write(readSource('-dM.dts').tree.root.string('model'));
   `;
