@@ -7,6 +7,7 @@ import { KernelOops } from '../drivers/base/kernel/oops';
 import { hex } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
 import { callSite } from '../drivers/base/types/call-site';
+import { Bitmap } from './bitmap';
 import { pageToPhys, pfnToPage } from './page-alloc';
 import type { PageAllocator, PageBlock } from './page-alloc';
 import type { PhysMemory } from './phys-memory';
@@ -46,7 +47,7 @@ export class CmaArea implements CmaPool {
   readonly #memory: PhysMemory;
   readonly #log: KernelLog;
   readonly #zone: Zone;
-  readonly #bitmap: Uint8Array;
+  readonly #bitmap: Bitmap;
 
   constructor({ name, base, count, pages, memory, log }: CmaFields) {
     this.name = name;
@@ -55,14 +56,14 @@ export class CmaArea implements CmaPool {
     this.#pages = pages;
     this.#memory = memory;
     this.#log = log;
-    this.#bitmap = new Uint8Array(count);
+    this.#bitmap = new Bitmap(count);
     this.#zone = new Zone(`CMA ${name}`, [{ start: base, end: base + count }]);
     pages.cma.push(this.#zone);
   }
 
   /** Pages that are allocated here. */
   get used(): number {
-    return this.#bitmap.reduce((sum, bit) => sum + bit, 0);
+    return this.#bitmap.weight;
   }
 
   /**
@@ -74,16 +75,16 @@ export class CmaArea implements CmaPool {
     let start = 0;
     let result = -ENOMEM;
     for (;;) {
-      const at = this.#findRoom(start, count, align);
+      const at = this.#bitmap.findZeroArea(count, align, start, this.base);
       if (at === null) break;
-      this.#bitmap.fill(1, at, at + count);
+      this.#bitmap.take(at, count);
       result = this.#takeRange(this.base + at, count);
       if (result === 0) {
         const page = pfnToPage(this.base + at);
         this.#pages.observer?.allocated(pageToPhys(page), count * PAGE_SIZE, callSite());
         return page;
       }
-      this.#bitmap.fill(0, at, at + count);
+      this.#bitmap.release(at, count);
       if (result !== -EBUSY) break;
       start = at + align;
     }
@@ -98,29 +99,14 @@ export class CmaArea implements CmaPool {
   release(page: Page, count: number): boolean {
     const at = page - this.base;
     if (at < 0 || at >= this.count) return false;
-    if (at + count > this.count || this.#bitmap.subarray(at, at + count).includes(0)) {
+    if (!this.#bitmap.isTaken(at, count)) {
       const what = `${count} pages at ${hex(pageToPhys(page))} of CMA area ${this.name}`;
       throw new KernelOops(`release of ${what}, which are not all allocated`);
     }
     this.#pages.observer?.freed(pageToPhys(page), count * PAGE_SIZE, callSite());
-    this.#bitmap.fill(0, at, at + count);
+    this.#bitmap.release(at, count);
     for (let pfn: number = page; pfn < page + count; pfn++) this.#zone.release(pfn, 0);
     return true;
-  }
-
-  /** The first run of pages nobody allocated here, from `start` on (bitmap_find_next_zero_area_off). */
-  #findRoom(start: number, count: number, align: number): number | null {
-    let at = this.#aligned(start, align);
-    while (at + count <= this.count) {
-      const taken = this.#bitmap.subarray(at, at + count).lastIndexOf(1);
-      if (taken < 0) return at;
-      at = this.#aligned(at + taken + 1, align);
-    }
-    return null;
-  }
-
-  #aligned(index: number, align: number): number {
-    return Math.ceil((this.base + index) / align) * align - this.base;
   }
 
   /** Empties frames of whoever has them; 0, or a negative errno (alloc_contig_range). */

@@ -6,6 +6,7 @@ import { KernelOops } from '../drivers/base/kernel/oops';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
 import { hexCpu, offsetBy } from '../drivers/base/types/address';
 import { KIB, PAGE_SIZE } from '../drivers/base/types/bits';
+import { Bitmap } from './bitmap';
 import { memset } from './string';
 import type { Accesses } from './string';
 import { MAX_ORDER, getOrder, pagesOf } from './zone';
@@ -34,7 +35,7 @@ export interface AtomicPoolKernel {
 
 /** A run of a pool's memory, and which of its pages are in use. */
 interface Chunk extends PoolBlock {
-  readonly bitmap: Uint8Array;
+  readonly bitmap: Bitmap;
 }
 
 /** The memory of one zone (struct gen_pool): first fit, aligned to the order of the size. */
@@ -48,47 +49,43 @@ class ZonePool {
 
   /** Bytes in all, and bytes that are free. */
   get size(): number {
-    return this.#chunks.reduce((sum, { bitmap }) => sum + bitmap.length * PAGE_SIZE, 0);
+    return this.#chunks.reduce((sum, { bitmap }) => sum + bitmap.size * PAGE_SIZE, 0);
   }
 
   get available(): number {
-    const used = this.#chunks.reduce(
-      (sum, { bitmap }) => sum + bitmap.reduce((count, bit) => count + bit, 0),
-      0,
-    );
+    const used = this.#chunks.reduce((sum, { bitmap }) => sum + bitmap.weight, 0);
     return this.size - used * PAGE_SIZE;
   }
 
   add(block: PoolBlock, size: number): void {
-    this.#chunks.push({ ...block, bitmap: new Uint8Array(size / PAGE_SIZE) });
+    this.#chunks.push({ ...block, bitmap: new Bitmap(size / PAGE_SIZE) });
   }
 
   alloc(size: number): PoolBlock | null {
     const count = Math.ceil(size / PAGE_SIZE);
     const align = pagesOf(getOrder(size));
     for (const { cpuAddr, phys, bitmap } of this.#chunks) {
-      for (let first = 0; first + count <= bitmap.length; first += align) {
-        if (bitmap.subarray(first, first + count).includes(1)) continue;
-        bitmap.fill(1, first, first + count);
-        const offset = first * PAGE_SIZE;
-        return { cpuAddr: offsetBy(cpuAddr, offset), phys: offsetBy(phys, offset) };
-      }
+      const first = bitmap.findZeroArea(count, align);
+      if (first === null) continue;
+      bitmap.take(first, count);
+      const offset = first * PAGE_SIZE;
+      return { cpuAddr: offsetBy(cpuAddr, offset), phys: offsetBy(phys, offset) };
     }
     return null;
   }
 
   free(address: CpuAddr, size: number): boolean {
     const chunk = this.#chunks.find(
-      ({ cpuAddr, bitmap }) => address >= cpuAddr && address < cpuAddr + bitmap.length * PAGE_SIZE,
+      ({ cpuAddr, bitmap }) => address >= cpuAddr && address < cpuAddr + bitmap.size * PAGE_SIZE,
     );
     if (chunk === undefined) return false;
     const first = (address - chunk.cpuAddr) / PAGE_SIZE;
-    const end = first + Math.ceil(size / PAGE_SIZE);
-    if (end > chunk.bitmap.length || chunk.bitmap.subarray(first, end).includes(0)) {
+    const count = Math.ceil(size / PAGE_SIZE);
+    if (!chunk.bitmap.isTaken(first, count)) {
       const what = `${size} bytes at ${hexCpu(address)}`;
       throw new KernelOops(`free of ${what} of the atomic pool, which are not allocated`);
     }
-    chunk.bitmap.fill(0, first, end);
+    chunk.bitmap.release(first, count);
     return true;
   }
 }

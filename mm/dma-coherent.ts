@@ -1,12 +1,13 @@
 import type { DevicePool, PoolBlock } from '../drivers/base/kernel/dma-pools';
-import { ENXIO } from '../drivers/base/kernel/errno';
 import { KernelOops } from '../drivers/base/kernel/oops';
 import type { PgMemory, UserVma } from '../drivers/base/kernel/user-vma';
 import type { CpuAddr, DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { hexCpu, offsetBy } from '../drivers/base/types/address';
-import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
+import { PAGE_SIZE } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
-import { physToPage } from './page-alloc';
+import { Bitmap } from './bitmap';
+import { mmapPages } from './dma-user';
+import { pfnToPage, physToPage } from './page-alloc';
 import { memset } from './string';
 import type { Accesses } from './string';
 import { getOrder, pagesOf } from './zone';
@@ -40,8 +41,7 @@ export class CoherentPool implements DevicePool {
   readonly cpuAddr: CpuAddr;
   readonly #deviceBase: DmaAddr | null;
   readonly #io: Accesses;
-  /** 1: in use. */
-  readonly #bitmap: Uint8Array;
+  readonly #bitmap: Bitmap;
 
   constructor({ name, phys, size, cpuAddr, deviceBase, io }: CoherentPoolFields) {
     invariant(size > 0 && size % PAGE_SIZE === 0, `a pool of ${size} bytes`);
@@ -51,48 +51,38 @@ export class CoherentPool implements DevicePool {
     this.cpuAddr = cpuAddr;
     this.#deviceBase = deviceBase;
     this.#io = io;
-    this.#bitmap = new Uint8Array(size / PAGE_SIZE);
+    this.#bitmap = new Bitmap(size / PAGE_SIZE);
   }
 
   /** Pages in use. */
   get used(): number {
-    return this.#bitmap.reduce((sum, bit) => sum + bit, 0);
+    return this.#bitmap.weight;
   }
 
   alloc(size: number): PoolBlock | null {
     const pages = pagesOf(getOrder(size));
-    for (let first = 0; first + pages <= this.#bitmap.length; first += pages) {
-      if (this.#bitmap.subarray(first, first + pages).includes(1)) continue;
-      this.#bitmap.fill(1, first, first + pages);
-      return this.#blockAt(first * PAGE_SIZE, size);
-    }
-    return null;
+    const first = this.#bitmap.findZeroArea(pages, pages);
+    if (first === null) return null;
+    this.#bitmap.take(first, pages);
+    return this.#blockAt(first * PAGE_SIZE, size);
   }
 
   release(cpuAddr: CpuAddr, size: number): boolean {
     if (!this.#contains(cpuAddr, 1)) return false;
     const first = Math.floor((cpuAddr - this.cpuAddr) / PAGE_SIZE);
-    const end = first + pagesOf(getOrder(size));
-    if (end > this.#bitmap.length || this.#bitmap.subarray(first, end).includes(0)) {
+    const pages = pagesOf(getOrder(size));
+    if (!this.#bitmap.isTaken(first, pages)) {
       const what = `${size} bytes at ${hexCpu(cpuAddr)} of ${this.name}`;
       throw new KernelOops(`free of ${what}, which are not allocated`);
     }
-    this.#bitmap.fill(0, first, end);
+    this.#bitmap.release(first, pages);
     return true;
   }
 
   mmap(vma: UserVma, cpuAddr: CpuAddr, size: number): number | null {
     if (!this.#contains(cpuAddr, size)) return null;
-    const count = alignUp(size, PAGE_SIZE) / PAGE_SIZE;
-    const wanted = vma.size / PAGE_SIZE;
-    if (wanted > count - vma.pgoff) return -ENXIO;
-    const first = physToPage(offsetBy(this.phys, cpuAddr - this.cpuAddr)) + vma.pgoff;
-    for (let i = 0; i < wanted; i++) {
-      const page = physToPage(((first + i) * PAGE_SIZE) as PhysAddr);
-      const result = vma.insertPage(vma.start + i * PAGE_SIZE, page, POOL_MEMORY);
-      if (result !== 0) return result;
-    }
-    return 0;
+    const first = physToPage(offsetBy(this.phys, cpuAddr - this.cpuAddr));
+    return mmapPages(vma, size, POOL_MEMORY, index => pfnToPage(first + index));
   }
 
   #contains(address: CpuAddr, size: number): boolean {

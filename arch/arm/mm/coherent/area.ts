@@ -2,6 +2,7 @@ import { KernelOops } from '../../../../drivers/base/kernel/oops';
 import { hex, offsetBy, physAddr } from '../../../../drivers/base/types/address';
 import type { PhysAddr } from '../../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
+import { Bitmap } from '../../../../mm/bitmap';
 import { getOrder, pagesOf } from '../../../../mm/zone';
 import type { RamRange } from '../layout';
 
@@ -16,32 +17,29 @@ export interface ContiguousArea extends RamRange {
 export class BitmapArea implements ContiguousArea {
   readonly base: number;
   readonly size: number;
-  readonly #taken: boolean[];
+  readonly #taken: Bitmap;
 
   constructor({ base, size }: RamRange) {
     this.base = base;
     this.size = size;
-    this.#taken = Array.from({ length: Math.floor(size / PAGE_SIZE) }, () => false);
+    this.#taken = new Bitmap(Math.floor(size / PAGE_SIZE));
   }
 
   allocate(size: number): PhysAddr | null {
     const count = size / PAGE_SIZE;
     const align = pagesOf(getOrder(size));
-    const offset = (align - ((this.base / PAGE_SIZE) % align)) % align;
-    for (let first = offset; first + count <= this.#taken.length; first += align) {
-      if (this.#taken.slice(first, first + count).includes(true)) continue;
-      this.#taken.fill(true, first, first + count);
-      return offsetBy(physAddr(this.base), first * PAGE_SIZE);
-    }
-    return null;
+    const first = this.#taken.findZeroArea(count, align, 0, this.base / PAGE_SIZE);
+    if (first === null) return null;
+    this.#taken.take(first, count);
+    return offsetBy(physAddr(this.base), first * PAGE_SIZE);
   }
 
   release(phys: PhysAddr, size: number): void {
     const first = (phys - this.base) / PAGE_SIZE;
-    const end = first + size / PAGE_SIZE;
-    if (first < 0 || this.#taken.slice(first, end).includes(false)) {
+    const count = size / PAGE_SIZE;
+    if (!this.#taken.isTaken(first, count)) {
       throw new KernelOops(`${hex(phys)}: memory freed that was not given`);
     }
-    this.#taken.fill(false, first, end);
+    this.#taken.release(first, count);
   }
 }
