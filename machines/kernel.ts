@@ -260,6 +260,13 @@ export class Kernel {
       store: (address, value) => {
         cpu.store32(address, value);
       },
+      load64: address => join64(cpu.load64(address), 0),
+      get high() {
+        return join64(cpu.high, 0);
+      },
+      store64: (address, low, high) => {
+        cpu.store64(address, low, high);
+      },
     };
   }
 

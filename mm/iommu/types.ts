@@ -66,6 +66,11 @@ export interface TableMemory {
   free(address: CpuAddr, order: number): void;
   load(address: CpuAddr): number;
   store(address: CpuAddr, value: number): void;
+  /** The low half is the answer, the high half is `high` until the next load64; both unsigned. */
+  load64(address: CpuAddr): number;
+  readonly high: number;
+  /** Both halves in one single-copy atomic store. */
+  store64(address: CpuAddr, low: number, high: number): void;
 }
 
 /** One IOMMU, as its driver offers it to the core (struct iommu_device, struct iommu_ops). */

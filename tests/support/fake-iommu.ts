@@ -158,7 +158,10 @@ export class FakeIommuBench {
   ) {
     this.#services = services;
     this.iommu = new FakeIommu(pages, pageSizes);
-    const memory = { alloc: () => null, free: nothing, load: () => 0, store: nothing };
+    const memory = {
+      ...{ alloc: () => null, free: nothing, load: () => 0, store: nothing },
+      ...{ load64: () => 0, high: 0, store64: nothing },
+    };
     this.iommus = new Iommus({ memory, cpus: { online: 1, number: 0 }, defaultType, gate: null });
     this.iommus.register(this.iommu);
     this.dma = new IommuDma(this.iommus);

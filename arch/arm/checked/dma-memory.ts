@@ -89,10 +89,10 @@ export class CheckedDmaMemory extends UncachedMemory {
     if (!isOld) this.#saw(word);
   }
 
-  protected override walkRam(word: number, into: Uint8Array): void {
-    const verdict = this.#read(word, 0, 4, false);
-    if (verdict !== 0) this.#tell(verdict, 'table walk', word, 0, 4);
-    super.readRam(word, 0, 4, into, 0);
+  protected override walkRam(word: number, length: 4 | 8, into: Uint8Array): void {
+    const verdict = this.#read(word, 0, length, false);
+    if (verdict !== 0) this.#tell(verdict, 'table walk', word, 0, length);
+    super.readRam(word, 0, length, into, 0);
   }
 
   protected override writeRam(

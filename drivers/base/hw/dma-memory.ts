@@ -45,10 +45,12 @@ export abstract class DmaMemory {
   transferWatch: TransferWatch | null = null;
   /** Null where nobody asks. */
   readonly windows: TransferWindows | null = null;
+  /** Of what readTable64 read last. */
+  tableHigh = 0;
   protected readonly ram: Ram;
   readonly #io: IoBus;
   readonly #observe: LineObserver;
-  readonly #tableBytes = new Uint8Array(4);
+  readonly #tableBytes = new Uint8Array(8);
 
   constructor(ram: Ram, io: IoBus, observe: LineObserver) {
     this.ram = ram;
@@ -110,13 +112,17 @@ export abstract class DmaMemory {
    * reads it, unsigned; null where no RAM answers.
    */
   readTable(address: number): number | null {
-    const word = this.ram.wordOf(address);
-    if (word < 0) return null;
-    this.#observe(word);
-    this.transferWatch?.beforeRead(word, 0, 4);
-    const bytes = this.#tableBytes;
-    this.walkRam(word, bytes);
-    return join4(u8(bytes, 0), u8(bytes, 1), u8(bytes, 2), u8(bytes, 3));
+    return this.#walk(address, 4) ? this.#tableWord(0) : null;
+  }
+
+  /**
+   * As readTable, eight bytes at an address that 8 divides, in one single-copy atomic read: the low
+   * half is the answer, the high half is `tableHigh` until the next readTable64; both unsigned.
+   */
+  readTable64(address: number): number | null {
+    if (!this.#walk(address, 8)) return null;
+    this.tableHigh = this.#tableWord(4);
+    return this.#tableWord(0);
   }
 
   /** The same event of the machine, for a walker that has the word already and reads nothing. */
@@ -156,9 +162,9 @@ export abstract class DmaMemory {
     this.readRam(word, offset, length, into, at);
   }
 
-  /** As readRam, four bytes for the walker of an IOMMU. */
-  protected walkRam(word: number, into: Uint8Array): void {
-    this.readRam(word, 0, 4, into, 0);
+  /** As readRam, an aligned word or two for the walker of an IOMMU. */
+  protected walkRam(word: number, length: 4 | 8, into: Uint8Array): void {
+    this.readRam(word, 0, length, into, 0);
   }
 
   protected abstract writeRam(
@@ -168,6 +174,21 @@ export abstract class DmaMemory {
     from: Uint8Array,
     at: number,
   ): void;
+
+  /** Leaves bytes of a table in #tableBytes; false where no RAM answers. */
+  #walk(address: number, length: 4 | 8): boolean {
+    const word = this.ram.wordOf(address);
+    if (word < 0) return false;
+    this.#observe(word);
+    this.transferWatch?.beforeRead(word, 0, length);
+    this.walkRam(word, length, this.#tableBytes);
+    return true;
+  }
+
+  #tableWord(at: number): number {
+    const bytes = this.#tableBytes;
+    return join4(u8(bytes, at), u8(bytes, at + 1), u8(bytes, at + 2), u8(bytes, at + 3));
+  }
 
   #readIo(address: number, length: number, into: Uint8Array, at: number): TxResult {
     let result: TxResult = TxResult.Ok;
