@@ -1,3 +1,4 @@
+import { MAX_PIECE } from '../../drivers/base/hw/dma-memory';
 import type { DmaMemory } from '../../drivers/base/hw/dma-memory';
 import type { IoBus } from '../../drivers/base/hw/io-bus';
 import type { Pulse } from '../../drivers/base/hw/pulse';
@@ -54,6 +55,12 @@ export interface Complex extends Stateful {
   /** How often any CPU took a step that nobody asked for. */
   unasked(step: Step): number;
 }
+
+/** Most bytes of a transfer that are in one line of every cache: what a master moves as one. */
+export const transferPiece = ({ cpus, outer }: Pick<ComplexParts, 'cpus' | 'outer'>): number => {
+  const caches = [outer, ...cpus.flatMap(({ l1d, l2 }) => [l1d, l2])];
+  return Math.min(MAX_PIECE, ...caches.map(cache => cache?.line ?? MAX_PIECE));
+};
 
 /** Memory as the walker of a CPU reaches it: table words through its caches, noted in the trace. */
 export const walkMemory = (

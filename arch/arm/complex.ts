@@ -18,7 +18,7 @@ import { LineCache } from './cache/line-cache';
 import type { CacheGeometry } from './cache/line-cache';
 import { OuterCache } from './cache/outer-cache';
 import { SystemMemory } from './cache/system-memory';
-import { invalidateTlbs, walkMemory } from './complex-parts';
+import { invalidateTlbs, transferPiece, walkMemory } from './complex-parts';
 import type { Complex, ComplexParts, CpuConfig } from './complex-parts';
 import { ConcreteMemory } from './concrete/concrete-memory';
 import { ConcreteCpu } from './concrete/cpu';
@@ -105,9 +105,10 @@ export class CpuComplex implements Complex {
     const observe = (word: number): void => {
       this.deviceEvent(word);
     };
+    const piece = transferPiece(this.#config);
     const memory = snoops
-      ? new CoherentMemory(ram, io, observe, this.domain)
-      : new UncachedMemory(ram, io, observe);
+      ? new CoherentMemory(ram, io, observe, piece, this.domain)
+      : new UncachedMemory(ram, io, observe, piece);
     memory.transferWatch = this.versions?.portOf(name, snoops) ?? null;
     return memory;
   }

@@ -9,8 +9,8 @@ import type { Domain } from './domain';
 export class CoherentMemory extends DmaMemory {
   readonly #domain: Domain;
 
-  constructor(ram: Ram, io: IoBus, observe: LineObserver, domain: Domain) {
-    super(ram, io, observe);
+  constructor(ram: Ram, io: IoBus, observe: LineObserver, piece: number, domain: Domain) {
+    super(ram, io, observe, piece);
     this.#domain = domain;
   }
 

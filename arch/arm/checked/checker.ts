@@ -32,7 +32,7 @@ export class Checker implements MemoryWatch {
   readonly lineShift: number;
   readonly lineBytes: number;
   /** For polls that come after what they wait for. */
-  readonly overwritten = new Overwritten();
+  readonly overwritten: Overwritten;
   /** What each that polls was answered: the CPUs together, and every device. */
   readonly pollers: Polls[] = [];
   observer: HardwareObserver | null = null;
@@ -52,11 +52,13 @@ export class Checker implements MemoryWatch {
   #frames = new Uint8Array(256);
   /** By line: how many observers watch it. What else is kept off the fast path is nobody's. */
   readonly #watched = new Map<number, number>();
+  readonly #polled = new Set<number>();
 
   constructor(sets: StateSets, lineBytes: number, cpus: number, ram: Ram, pulse: Pulse) {
     this.lines = new LineStates(sets, lineBytes, cpus);
     this.lineBytes = lineBytes;
     this.lineShift = Math.log2(lineBytes / 4);
+    this.overwritten = new Overwritten(ram);
     this.#ram = ram;
     this.#pulse = pulse;
     this.#hasOuter = sets.profile.outer !== 'none';
@@ -147,6 +149,13 @@ export class Checker implements MemoryWatch {
   /** Maintenance of a line, by whichever CPU and at whichever level. */
   maintained(line: number): void {
     for (const polls of this.pollers) polls.maintained(line);
+  }
+
+  /** A CPU polls a line: from now on `told` hears of stores to it. */
+  polled(line: number): void {
+    if (this.#polled.has(line)) return;
+    this.#polled.add(line);
+    this.lines.watch(line);
   }
 
   /** The outer cache is switched on, or off for good. */

@@ -12,7 +12,7 @@ import type { StateValue } from '../../../drivers/base/types/state';
 import type { OuterLevel } from '../cache/outer-level';
 import { StateSets } from '../coherence/sets';
 import type { LineStates } from '../coherence/line-states';
-import { invalidateTlbs, walkMemory } from '../complex-parts';
+import { invalidateTlbs, transferPiece, walkMemory } from '../complex-parts';
 import type { Complex, ComplexParts, CpuConfig } from '../complex-parts';
 import { Front } from '../front';
 import type { CpuBus } from '../front';
@@ -111,7 +111,9 @@ export class CheckedComplex implements Complex {
     const observe = (): void => {
       if (this.pulse.tick()) this.pulse.arm(NEVER);
     };
-    return new CheckedDmaMemory(this.#config.ram, io, observe, this.checker, name, snoops);
+    const { ram } = this.#config;
+    const piece = transferPiece(this.#config);
+    return new CheckedDmaMemory({ ram, io, observe, piece, checker: this.checker, name, snoops });
   }
 
   unasked(): number {

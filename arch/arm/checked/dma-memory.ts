@@ -11,6 +11,18 @@ import type { Checker } from './checker';
 import { Polls } from './polls';
 import { NO_WRITER } from './translation-hooks';
 
+export interface CheckedDmaParts {
+  readonly ram: Ram;
+  readonly io: IoBus;
+  readonly observe: LineObserver;
+  /** See DmaMemory. */
+  readonly piece: number;
+  readonly checker: Checker;
+  /** The master, for verdicts. */
+  readonly name: string;
+  readonly snoops: boolean;
+}
+
 /**
  * Memory as a master of a checked machine reaches it, snooping or not: the latest bytes, and the
  * states of their line say whether it might have got others.
@@ -34,15 +46,8 @@ export class CheckedDmaMemory extends UncachedMemory {
   #low = 0;
   #high = 0;
 
-  constructor(
-    ram: Ram,
-    io: IoBus,
-    observe: LineObserver,
-    checker: Checker,
-    name: string,
-    snoops: boolean,
-  ) {
-    super(ram, io, observe);
+  constructor({ ram, io, observe, piece, checker, name, snoops }: CheckedDmaParts) {
+    super(ram, io, observe, piece);
     this.#checker = checker;
     this.#by = { kind: 'device', name, snoops };
     checker.pollers.push(this.#polls);
@@ -83,10 +88,11 @@ export class CheckedDmaMemory extends UncachedMemory {
   ): void {
     const verdict = this.#read(word, offset, length, true);
     super.readRam(word, offset, length, into, at);
-    const poll = { first: word * 4 + offset, line: this.#checker.lineOf(word), verdict };
-    const { isOld, isStuck } = this.#polls.poll(poll, into, at, length);
+    const line = this.#checker.lineOf(word);
+    const poll = { first: word * 4 + offset, line, poller: 0, verdict };
+    const { isSeen, isStuck } = this.#polls.poll(poll, into, at, length);
     if (isStuck) this.#tell(verdict, 'device poll', word, offset, length);
-    if (!isOld) this.#saw(word);
+    if (isSeen) this.#saw(word);
   }
 
   protected override walkRam(word: number, length: 4 | 8, into: Uint8Array): void {
@@ -106,10 +112,12 @@ export class CheckedDmaMemory extends UncachedMemory {
     const { lines, overwritten } = this.#checker;
     const verdict = lines.deviceWrite(line, this.#low, this.#high, this.#by.snoops);
     if (verdict !== 0) this.#tell(verdict, 'device write', word, offset, length);
-    overwritten.note(this.ram, word, Math.ceil((offset + length) / 4));
+    const words = Math.ceil((offset + length) / 4);
+    overwritten.note(word, words);
     super.writeRam(word, offset, length, from, at);
+    overwritten.done(word, words);
     for (let i = 0; i < length && this.#polls.isUsed; i++) {
-      this.#polls.wrote(word * 4 + offset + i, u8(from, at + i));
+      this.#polls.wrote(word * 4 + offset + i, u8(from, at + i), 0);
     }
     if (this.#checker.isTable(word >>> PAGE_WORDS_SHIFT)) this.#tellTables(word, offset, length);
   }

@@ -130,19 +130,11 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const { micro, ram } = this.#parts;
     const home = i32(micro.home, slot) + word;
     // One store: what only half of it would lose, the other half writes.
-    const isOfOneLine = this.#offset(home, -1) + 8 <= this.#parts.checker.lineBytes;
-    const verdict = isOfOneLine
-      ? this.#store(slot, home, 0, 8)
-      : this.#store(slot, home, 0, 4) | this.#store(slot, home + 1, 0, 4);
+    const verdict = this.#store(slot, home, 0, 8);
     ram.writeWord(home, low);
     ram.writeWord(home + 1, high);
     // One store, told once: an entry of a table that is half written is seen by nobody.
-    if (verdict !== 0) this.told(verdict, 'store', home, 0, 8);
-  }
-
-  /** What the fast path found of an access of `size` bytes at byte `offset` of a word. */
-  told(verdict: number, access: AccessKind, home: number, offset: number, size: number): void {
-    this.#parts.checker.told(verdict, this.#parts.number, access, home, offset, size);
+    if (verdict !== 0) this.#tell(verdict, 'store', home, 0, 8);
   }
 
   beforeDeviceStore(): void {
@@ -220,16 +212,16 @@ export class CheckedMemory implements MemoryModel, Stateful {
     const access = i32(micro.index, slot);
     const verdict = this.#lines.poll(line, low, high, access, number);
     const first = home * WORD;
-    const before = (verdict & STUCK) === 0 ? undefined : checker.overwritten.of(home);
-    for (let i = 0; before !== undefined && i < WORD; i++) {
-      polls.expect(first + i, (before >>> (8 * i)) & 0xff);
-    }
+    checker.polled(line);
+    const before = (verdict & STUCK) === 0 ? null : checker.overwritten.of(home);
+    if (before !== null) polls.expect(first, before, WORD);
     const bytes = this.#polled;
     this.#polledWord.setInt32(0, ram.readWord(home), true);
-    const { isOld, isStuck } = polls.poll({ first, line, verdict }, bytes, 0, WORD);
+    const poll = { first, line, poller: number, verdict };
+    const { isSeen, isStuck } = polls.poll(poll, bytes, 0, WORD);
     const told = isStuck ? verdict : verdict & WATCHED;
     if (told !== 0) this.#told(told, 'poll', home, mask);
-    const hasSeen = !isOld && (verdict & MAY_STALE) !== 0;
+    const hasSeen = isSeen && (verdict & MAY_STALE) !== 0;
     if (hasSeen) this.#lines.see(line, low, high, access, number);
     return this.#polledWord.getInt32(0, true);
   }
@@ -267,19 +259,36 @@ export class CheckedMemory implements MemoryModel, Stateful {
     return this.#store(slot, Math.floor(first / WORD), first % WORD, size);
   }
 
+  /** What was found of an access of `size` bytes at byte `offset` of a word. */
+  #tell(verdict: number, access: AccessKind, home: number, offset: number, size: number): void {
+    if (access === 'store' && (verdict & WATCHED) !== 0) this.#noteStored(home, offset, size);
+    this.#parts.checker.told(verdict, this.#parts.number, access, home, offset, size);
+  }
+
+  /** To a line that may be polled: the CPU cannot be answered anything older. */
+  #noteStored(home: number, offset: number, size: number): void {
+    const { ram, polls, number } = this.#parts;
+    if (!polls.isUsed) return;
+    const first = home * WORD + offset;
+    for (let byte = first; byte < first + size; byte++) {
+      const word = ram.readWord(Math.floor(byte / WORD));
+      polls.wrote(byte, (word >>> ((byte % WORD) * 8)) & 0xff, number);
+    }
+  }
+
   /** Who watches is told word by word, as of the entries of a table. */
   #toldPiece(verdict: number, first: number, size: number): void {
     const bits = verdict & ~WATCHED;
-    if (bits !== 0) this.told(bits, 'store', Math.floor(first / WORD), first % WORD, size);
+    if (bits !== 0) this.#tell(bits, 'store', Math.floor(first / WORD), first % WORD, size);
     if ((verdict & WATCHED) === 0) return;
     for (let at = first; at < first + size; at += WORD - (at % WORD)) {
       const length = Math.min(WORD - (at % WORD), first + size - at);
-      this.told(WATCHED, 'store', Math.floor(at / WORD), at % WORD, length);
+      this.#tell(WATCHED, 'store', Math.floor(at / WORD), at % WORD, length);
     }
   }
 
   #told(verdict: number, access: AccessKind, home: number, mask: number): void {
-    this.told(verdict, access, home, firstByte(mask), byteCount(mask));
+    this.#tell(verdict, access, home, firstByte(mask), byteCount(mask));
   }
 
   /** Of the first byte of a mask, in its line. */

@@ -71,6 +71,7 @@ export class CheckedOuter implements OuterLevel {
     const all = 2 ** this.geometry.ways - 1;
     if ((ways & all) === all) {
       this.#checker.eachLine(line => {
+        this.#checker.maintained(line);
         const verdict = this.#checker.lines.maintainOuter(line, OPERATIONS[operation]);
         if (verdict !== 0) this.#tell(operation, line, verdict);
       });

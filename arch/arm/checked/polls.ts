@@ -8,59 +8,80 @@ export interface Poll {
   /** The number of the first byte in RAM: four of a word's. */
   readonly first: number;
   readonly line: number;
+  /** The CPU, 0 for a device. */
+  readonly poller: number;
   /** What the states of the line say of it. */
   readonly verdict: number;
 }
 
 /** How a poll was answered. */
 export interface PollAnswer {
-  /** It was the old value: the poller has not seen the latest. */
-  readonly isOld: boolean;
+  /** The poller can tell that it was the latest: it has seen what was written last. */
+  readonly isSeen: boolean;
   /** Time alone would never have brought the new one: that is a finding. */
   readonly isStuck: boolean;
 }
 
+/** What a byte was last answered as, and in which poll: bytes of two polls make no old value. */
+interface Answered {
+  readonly value: number;
+  readonly poll: number;
+}
+
 /**
- * What polls of each byte were last answered. A poll that may be stale is answered with that once;
- * the next one gets the new value: who polls must live with either. A poll that only maintenance
- * would end is late as any other, if maintenance of its line comes before the next. CPUs and devices
- * are alike in this; each device has polls of its own, and the CPUs have theirs together.
+ * What polls of each byte were last answered. A poll that may be stale is answered with that once, as
+ * a whole; the next one gets the new value: who polls must live with either. Where both are the same
+ * the poller has learnt nothing. A poll that only maintenance would end is late as any other, if
+ * maintenance of its line comes before the next. CPUs and devices are alike in this; each device has
+ * polls of its own, and the CPUs have theirs together, but none sees less than it has stored itself.
  */
 export class Polls {
-  readonly #values = new Map<number, number>();
-  /** Bytes of which the last answer was an old one. */
-  readonly #late = new Set<number>();
+  readonly #answers = new Map<number, Answered>();
+  /** By byte, what pollers have stored there themselves since it was answered. */
+  readonly #stored = new Map<number, Map<number, number>>();
+  /** Bytes of which the last answer was an old one, and who got it. */
+  readonly #late = new Map<number, number>();
   /** First bytes of polls whose last was stuck, with their lines. */
   readonly #stuck = new Map<number, number>();
+  #count = 0;
 
   /** Somebody has polled. */
   get isUsed(): boolean {
-    return this.#values.size > 0;
+    return this.#answers.size > 0;
   }
 
   /** `length` bytes from index `at` on hold the latest: they become the answer. */
   poll(poll: Poll, bytes: Uint8Array, at: number, length: number): PollAnswer {
-    const isStuck = (poll.verdict & STUCK) !== 0 && this.#isStuckForGood(poll);
-    const mayBeOld = (poll.verdict & MAY_STALE) !== 0 && !isStuck;
-    let isOld = false;
-    for (let i = 0; i < length; i++) {
-      const latest = u8(bytes, at + i);
-      const answer = this.#answer(poll.first + i, latest, mayBeOld);
-      bytes[at + i] = answer;
-      if (answer !== latest) isOld = true;
+    const isStuck = this.#isStuckForGood(poll);
+    const mayBeOld = (poll.verdict & MAY_STALE) !== 0;
+    const old = mayBeOld && !isStuck ? this.#oldOf(poll, length) : null;
+    const isOther = old?.some((value, i) => value !== u8(bytes, at + i)) ?? true;
+    if (old !== null && isOther && !this.#isLate(poll.first, length)) {
+      bytes.set(old, at);
+      for (let i = 0; i < length; i++) this.#late.set(poll.first + i, poll.poller);
+      return { isSeen: false, isStuck };
     }
-    return { isOld, isStuck };
+    this.#count++;
+    for (let i = 0; i < length; i++) this.#answer(poll.first + i, u8(bytes, at + i), this.#count);
+    return { isSeen: isOther, isStuck };
   }
 
-  /** A byte that was never polled is about to be: what it held before somebody wrote it. */
-  expect(byte: number, value: number): void {
-    if (!this.#values.has(byte)) this.#values.set(byte, value);
+  /** Bytes that were never polled are about to be: what they held before somebody wrote them. */
+  expect(first: number, value: number, length: number): void {
+    this.#count++;
+    for (let i = 0; i < length; i++) {
+      const poll = this.#count;
+      if (this.#answers.has(first + i)) continue;
+      this.#answers.set(first + i, { value: (value >>> (8 * i)) & 0xff, poll });
+    }
   }
 
-  /** The poller wrote the byte itself: what was there before, it cannot be answered any more. */
-  wrote(byte: number, value: number): void {
-    if (this.#values.has(byte)) this.#values.set(byte, value);
-    this.#late.delete(byte);
+  /** A poller wrote the byte itself: what was there before, it cannot be answered any more. */
+  wrote(byte: number, value: number, poller: number): void {
+    if (!this.#answers.has(byte)) return;
+    const stored = this.#stored.get(byte) ?? new Map<number, number>();
+    this.#stored.set(byte, stored.set(poller, value));
+    if (this.#late.get(byte) === poller) this.#late.delete(byte);
   }
 
   /** Maintenance of a line: a driver that does this in its loop is not stuck. */
@@ -69,46 +90,89 @@ export class Polls {
     for (const [first, of] of this.#stuck) if (of === line) this.#stuck.delete(first);
   }
 
-  #answer(byte: number, latest: number, mayBeOld: boolean): number {
-    const before = this.#values.get(byte);
-    if (mayBeOld && before !== undefined && before !== latest && !this.#late.has(byte)) {
-      this.#late.add(byte);
-      return before;
+  /** What the poller may be answered in place of the latest; null if nobody knows. */
+  #oldOf({ first, poller }: Poll, length: number): readonly number[] | null {
+    const of = this.#answers.get(first)?.poll;
+    const old: number[] = [];
+    for (let byte = first; byte < first + length; byte++) {
+      const answered = this.#answers.get(byte);
+      if (answered === undefined || answered.poll !== of) return null;
+      old.push(this.#stored.get(byte)?.get(poller) ?? answered.value);
     }
+    return old;
+  }
+
+  #isLate(first: number, length: number): boolean {
+    for (let byte = first; byte < first + length; byte++) if (this.#late.has(byte)) return true;
+    return false;
+  }
+
+  #answer(byte: number, value: number, poll: number): void {
     this.#late.delete(byte);
-    this.#values.set(byte, latest);
-    return latest;
+    this.#stored.delete(byte);
+    this.#answers.set(byte, { value, poll });
   }
 
   /** It was so the last time too, or nobody knows what an old value would be. */
-  #isStuckForGood({ first, line }: Poll): boolean {
-    const isForGood = this.#stuck.has(first) || !this.#values.has(first);
-    if (isForGood) this.#stuck.delete(first);
-    else this.#stuck.set(first, line);
+  #isStuckForGood({ first, line, verdict }: Poll): boolean {
+    const isStuck = (verdict & STUCK) !== 0;
+    const isForGood = isStuck && (this.#stuck.has(first) || !this.#answers.has(first));
+    if (isStuck && !isForGood) this.#stuck.set(first, line);
+    else this.#stuck.delete(first);
     return isForGood;
   }
 }
 
 /** What each word held before a device wrote it last: the old value of a poll that comes first. */
 export class Overwritten {
-  readonly #pages = new Map<number, Int32Array>();
+  readonly #ram: Ram;
+  readonly #pages = new Map<number, OverwrittenPage>();
 
-  /** Words are about to be overwritten, all in one page. */
-  note(ram: Ram, word: number, count: number): void {
-    const frame = word >>> PAGE_WORDS_SHIFT;
-    let page = this.#pages.get(frame);
-    if (page === undefined) {
-      page = new Int32Array(PAGE_WORDS);
-      this.#pages.set(frame, page);
-    }
-    const from = ram.poolIndex(word);
-    const to = word & (PAGE_WORDS - 1);
-    for (let i = 0; i < count; i++) page[to + i] = i32(ram.words, from + i);
+  constructor(ram: Ram) {
+    this.#ram = ram;
   }
 
-  /** Undefined for a word of a page that no device has written. */
-  of(word: number): number | undefined {
+  /** A device is about to overwrite words, all of one page. */
+  note(word: number, count: number): void {
+    const frame = word >>> PAGE_WORDS_SHIFT;
+    const page = this.#pages.get(frame) ?? newPage();
+    this.#pages.set(frame, page);
+    this.#copy(word, count, page.before);
+    page.isKnown.fill(1, word & LAST_WORD, (word & LAST_WORD) + count);
+  }
+
+  /** It has overwritten them. */
+  done(word: number, count: number): void {
     const page = this.#pages.get(word >>> PAGE_WORDS_SHIFT);
-    return page === undefined ? undefined : i32(page, word & (PAGE_WORDS - 1));
+    if (page !== undefined) this.#copy(word, count, page.after);
+  }
+
+  /** Null for a word that no device has written, or somebody else since. */
+  of(word: number): number | null {
+    const page = this.#pages.get(word >>> PAGE_WORDS_SHIFT);
+    const at = word & LAST_WORD;
+    if (page === undefined || u8(page.isKnown, at) === 0) return null;
+    return i32(page.after, at) === this.#ram.readWord(word) ? i32(page.before, at) : null;
+  }
+
+  #copy(word: number, count: number, to: Int32Array): void {
+    const from = this.#ram.poolIndex(word);
+    const at = word & LAST_WORD;
+    for (let i = 0; i < count; i++) to[at + i] = i32(this.#ram.words, from + i);
   }
 }
+
+/** By word of a page. */
+interface OverwrittenPage {
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+  readonly isKnown: Uint8Array;
+}
+
+const LAST_WORD = PAGE_WORDS - 1;
+
+const newPage = (): OverwrittenPage => ({
+  before: new Int32Array(PAGE_WORDS),
+  after: new Int32Array(PAGE_WORDS),
+  isKnown: new Uint8Array(PAGE_WORDS),
+});

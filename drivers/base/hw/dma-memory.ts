@@ -33,8 +33,8 @@ export interface TransferWindows {
 const join4 = (a: number, b: number, c: number, d: number): number =>
   (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 
-/** A bus moves data in pieces of this size; a page is a multiple of it. */
-const LINE = 32;
+/** Most bytes that a bus moves in one piece. */
+export const MAX_PIECE = 32;
 
 /**
  * Where a master's transactions go, by physical address: a piece of a line at a time, RAM by the
@@ -50,12 +50,15 @@ export abstract class DmaMemory {
   protected readonly ram: Ram;
   readonly #io: IoBus;
   readonly #observe: LineObserver;
+  readonly #piece: number;
   readonly #tableBytes = new Uint8Array(8);
 
-  constructor(ram: Ram, io: IoBus, observe: LineObserver) {
+  /** `piece`: the bytes of the shortest line of any cache, if below MAX_PIECE; a power of two. */
+  constructor(ram: Ram, io: IoBus, observe: LineObserver, piece = MAX_PIECE) {
     this.ram = ram;
     this.#io = io;
     this.#observe = observe;
+    this.#piece = piece;
   }
 
   /**
@@ -72,7 +75,7 @@ export abstract class DmaMemory {
     let result: TxResult = TxResult.Ok;
     for (let done = 0; done < length;) {
       const from = address + done;
-      const part = Math.min(length - done, LINE - (from % LINE));
+      const part = Math.min(length - done, this.#piece - (from % this.#piece));
       const word = this.ram.wordOf(from);
       if (word >= 0) {
         this.#observe(word);
@@ -93,7 +96,7 @@ export abstract class DmaMemory {
     let result: TxResult = TxResult.Ok;
     for (let done = 0; done < length;) {
       const to = address + done;
-      const part = Math.min(length - done, LINE - (to % LINE));
+      const part = Math.min(length - done, this.#piece - (to % this.#piece));
       const word = this.ram.wordOf(to);
       if (word >= 0) {
         this.#observe(word);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { CacheOp } from '../../../../drivers/base/types/isa';
 import { dmaAddr } from '../../../../drivers/base/types/address';
-import { CheckedArmMachine } from '../machine';
+import { ArmMachine, CheckedArmMachine } from '../machine';
 import type { ArmMachineOptions } from '../machine';
 import type { Memory } from '../tables';
 import { Listener } from './listener';
@@ -287,3 +287,16 @@ for (const core of ['cortex-a9', 'cortex-a53']) {
     );
   });
 }
+
+test('a master moves no more at once than the shortest line has', t => {
+  const { machine, cpu, va, pa, port, listener } = bench({ core: 'fa526' });
+  for (let offset = 0; offset < 32; offset += 16) cpu.load32(va + offset);
+  port.write(dmaAddr(pa), 32, new Uint8Array(32).fill(1));
+  cpu.load32(va);
+  cpu.load32(va + 16);
+  t.deepEqual(listener.take(), ['load', 'load']);
+  const concrete = new ArmMachine({ core: machine.profile });
+  const before = concrete.complex.pulse.now;
+  concrete.port(false).write(dmaAddr(pa), 32, new Uint8Array(32));
+  t.is(concrete.complex.pulse.now - before, 2);
+});
