@@ -57,7 +57,7 @@ export class CheckedComplex implements Complex {
     this.#config = config;
     this.#polls = new Polls();
     const { profile, lineBytes, isVirtual, colours } = checkedSilicon(config);
-    const sets = new StateSets(profile);
+    const sets = StateSets.of(profile);
     this.checker = new Checker(sets, lineBytes, config.cpus.length, config.ram, this.pulse);
     this.checker.pollers.push(this.#polls);
     this.#aliases = new Aliases(isVirtual, colours, profile.aliases);

@@ -57,6 +57,9 @@ export interface Outcome {
   readonly latest: boolean;
 }
 
+/** By the profile they are of. */
+const KNOWN = new Map<string, StateSets>();
+
 /**
  * Sets of states that a byte may be in, closed under spontaneous steps, and how events change
  * them. A set is a small number and includes which levels translations reach and whether anybody
@@ -90,6 +93,16 @@ export class StateSets {
     this.events = this.#list.events;
     this.#outcomes = this.events.map(() => new Map<Packed, Outcome[]>());
     this.initial = this.#intern([this.layout.pack(atRest(profile))], 0, false);
+  }
+
+  /** The tables of a profile: one for all machines, as what is learnt of one is true of the next. */
+  static of(profile: CheckerProfile): StateSets {
+    const key = JSON.stringify(profile);
+    const known = KNOWN.get(key);
+    if (known !== undefined) return known;
+    const sets = new StateSets(profile);
+    KNOWN.set(key, sets);
+    return sets;
   }
 
   /** How many sets were met so far. */
