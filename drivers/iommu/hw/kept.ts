@@ -32,8 +32,11 @@ export interface Kept extends Stateful {
    */
   others(context: number, address: number, now: KeptEntry | null): readonly KeptEntry[];
   keep(entry: KeptEntry): void;
-  /** Forgets those that satisfy the condition; null: all. */
-  invalidate(condition: KeptCondition | null): void;
+  /**
+   * Forgets those that satisfy the condition; null: all. On a checked machine these are told: what is
+   * still valid in memory may be fetched again at once.
+   */
+  invalidate(condition: KeptCondition | null): readonly KeptEntry[];
 }
 
 const NONE: readonly KeptEntry[] = [];
@@ -79,13 +82,14 @@ export class LruKept implements Kept {
     this.#entries.unshift(entry);
   }
 
-  invalidate(condition: KeptCondition | null): void {
+  invalidate(condition: KeptCondition | null): readonly KeptEntry[] {
     const entries = this.#entries;
     let left = 0;
     for (const entry of entries) {
       if (condition !== null && !condition(entry)) entries[left++] = entry;
     }
     entries.length = left;
+    return NONE;
   }
 
   saveState(): StateValue {
@@ -144,20 +148,20 @@ export class EveryKept implements Kept {
     if (!kept.some(other => isAlike(other, entry, start))) kept.push(entry);
   }
 
-  invalidate(condition: KeptCondition | null): void {
-    if (condition === null) {
-      this.#contexts.clear();
-      return;
-    }
+  invalidate(condition: KeptCondition | null): readonly KeptEntry[] {
+    const ended: KeptEntry[] = [];
     for (const sizes of this.#contexts.values()) {
       for (const starts of sizes.values()) {
         for (const [start, entries] of starts) {
-          const left = entries.filter(entry => !condition(entry));
+          const left = entries.filter(entry => condition !== null && !condition(entry));
+          if (left.length === entries.length) continue;
+          ended.push(...entries.filter(entry => !left.includes(entry)));
           if (left.length === 0) starts.delete(start);
           else starts.set(start, left);
         }
       }
     }
+    return ended;
   }
 
   saveState(): StateValue {

@@ -47,7 +47,8 @@ test('an invalidation ends those of its condition, or all', t => {
     const has = (at: number): boolean =>
       kept.find(0, at) !== null || kept.others(0, at, null).length > 0;
     for (const start of [0, 0x1000, 0x2000]) kept.keep(entry(start, 0x1000, 0x8000));
-    kept.invalidate(each => overlaps(each, 0x1800, 0x100));
+    const ended = kept.invalidate(each => overlaps(each, 0x1800, 0x100));
+    t.deepEqual(ended, kept instanceof EveryKept ? [entry(0x1000, 0x1000, 0x8000)] : []);
     t.deepEqual([0, 0x1000, 0x2000].map(has), [true, false, true]);
     kept.invalidate(null);
     t.deepEqual([0, 0x1000, 0x2000].map(has), [false, false, false]);
