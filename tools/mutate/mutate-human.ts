@@ -3,6 +3,7 @@ import { paragraph, plural, printable } from '../report/text';
 import type { Paint } from '../report/text';
 import { splitPlace } from './mutation-run';
 import type { Effect, FailingBaseline, MutatedSite } from './mutation-run';
+import type { Site } from './site-gate';
 
 /** What a table of mutations is made from. */
 export interface MutationReport {
@@ -13,11 +14,17 @@ export interface MutationReport {
   readonly isComplete: boolean;
 }
 
-const MARKS: Readonly<Record<Effect['kind'], string>> = {
-  needed: 'needed',
-  'not needed': '–',
-  'not exercised': '',
-  'not modelled': '?',
+const markOf = (effect: Effect): string => {
+  switch (effect.kind) {
+    case 'needed':
+      return 'needed';
+    case 'not needed':
+      return effect.because === 'nothing depends on it' ? '–' : effect.because;
+    case 'not exercised':
+      return '';
+    case 'not modelled':
+      return '?';
+  }
 };
 
 /** With so many boards, their names take columns that the calls need. */
@@ -66,8 +73,8 @@ const tablesOf = (
   const rows = sites.map(({ site, effects }) => [
     String(splitPlace(site.at)[1]),
     site.call,
-    ...effects.map(({ kind }) => MARKS[kind]),
-    evidence(effects),
+    ...effects.map(markOf),
+    evidence(site, effects),
   ]);
   const blank = rows[0]?.map(() => '') ?? [];
   // Columns line up across files: each row of the one table is made with all others beside it.
@@ -90,14 +97,16 @@ const tablesOf = (
   ]);
 };
 
-/** What was found without the call, on any board. */
-const evidence = (effects: readonly Effect[]): string => {
+/** What was found without the call, on any board, or what else does as much. */
+const evidence = (site: Site, effects: readonly Effect[]): string => {
   const texts = effects.flatMap(effect => {
     switch (effect.kind) {
       case 'needed':
         return [effect.rule ?? `${effect.inCase} fails: ${effect.text}`];
       case 'not modelled':
         return [effect.text];
+      case 'not needed':
+        return effect.because === 'spare' ? [`beside ${shownFrom(site, effect.beside)}`] : [];
       default:
         return [];
     }
@@ -105,18 +114,31 @@ const evidence = (effects: readonly Effect[]): string => {
   return printable([...new Set(texts)].join(', '));
 };
 
-const legend = (sites: readonly MutatedSite[], width: number): string[] => {
-  const kinds = new Set(sites.flatMap(({ effects }) => effects.map(({ kind }) => kind)));
-  const signs = [
-    kinds.has('needed') ? 'needed: without it the finding at the end of the line is made' : '',
-    kinds.has('not needed')
-      ? '–: not needed on this board, whatever its caches do and whenever its devices move data'
-      : '',
-    kinds.has('not exercised') ? 'blank: the suite does not come there on this board' : '',
-    kinds.has('not modelled') ? '?: without it the software does what is not modelled' : '',
-  ];
-  return signs.filter(sign => sign !== '').flatMap(sign => paragraph('  ', sign, width));
+/** A place by its line for who is in the same file. */
+const shownFrom = (from: Site, { at, call }: Site): string => {
+  const [file, line] = splitPlace(at);
+  return `${file === splitPlace(from.at)[0] ? line : at} ${call}`;
 };
+
+const legend = (sites: readonly MutatedSite[], width: number): string[] => {
+  const marks = new Set(sites.flatMap(({ effects }) => effects.map(markOf)));
+  return LEGEND.flatMap(([mark, text]) =>
+    marks.has(mark) ? paragraph(`  ${mark === '' ? 'blank' : mark}: `, text, width) : [],
+  );
+};
+
+/** All but the first and the last two: not needed, whatever caches do and whenever devices move data. */
+const LEGEND: readonly (readonly [mark: string, text: string])[] = [
+  ['needed', 'without it the finding at the end of the line is made'],
+  ['spare', 'not needed, as the call at the end of the line does as much; one of the two is'],
+  ['idle', 'not needed, as it does nothing there: without it the machine does just the same'],
+  [
+    '–',
+    'not needed: nothing depends on it there, whatever caches do and whenever devices move data, not even without all others marked so',
+  ],
+  ['', 'the suite does not come there on this board'],
+  ['?', 'without it the software does what is not modelled'],
+];
 
 const totals = (sites: readonly MutatedSite[]): string => {
   const needed = sites.filter(({ effects }) => effects.some(({ kind }) => kind === 'needed'));

@@ -33,12 +33,12 @@ const NAMES: Readonly<Record<string, string>> = {
   sync: 'outer sync',
 };
 
-/** Notes every call of a run by its place, and leaves out those of one place. */
+/** Notes every call of a run by its place, and leaves out those of some places. */
 export class SiteGate implements CallGate {
   /** While a machine boots nothing is noted or left out. */
   isSuspended = false;
-  /** The place whose calls are left out; null for none. */
-  dropped: string | null = null;
+  /** The keys of the places whose calls are left out. */
+  dropped: ReadonlySet<string> = new Set();
   #called = new Map<string, Site>();
 
   isCarriedOut(layer: CallLayer, name: string): boolean {
@@ -47,7 +47,7 @@ export class SiteGate implements CallGate {
     if (site === null) return true;
     const key = siteKey(site);
     this.#called.set(key, site);
-    return key !== this.dropped;
+    return !this.dropped.has(key);
   }
 
   /** The places called since it was last asked. */

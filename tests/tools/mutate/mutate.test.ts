@@ -35,17 +35,40 @@ const SUITE: Suite = {
   ],
 };
 
-const mutated = (...boards: readonly string[]): MutationRun => {
-  const run = new MutationRun(
-    boards.map(board => ({
-      ...{ board, plan: planRun(openBoard(board, []), { memory: null, quirks: [] }), seed: 1 },
-      ...{ suites: [SUITE], selects: () => true, adversary: { kind: 'all' } as const },
-      ...{ timings: ['earliest', 'latest'] as const, streaming: ALL_STEPS },
-    })),
-  );
+/** Two barriers before one doorbell: one of them is needed. */
+const DOORBELL: Suite = {
+  name: 'd',
+  summary: '',
+  cases: [
+    {
+      name: 'sends',
+      run: t => {
+        const bench = t.need(DriverBench.on(t.machine, 'non-coherent'), 'a master');
+        const shared = bench.allocShared();
+        bench.storeWords(shared.cpuAddress, SIZE, 3);
+        bench.kernel.mm.barriers.wmb();
+        bench.kernel.mm.barriers.wmb();
+        bench.device.startCheck(shared.dmaAddress, SIZE, 3, 'relaxed');
+        t.equal(bench.device.finishCheck().mismatches, 0, 'the wrong bytes');
+        bench.freeShared(shared);
+      },
+    },
+  ],
+};
+
+const optionsOf = (board: string): ConstructorParameters<typeof MutationRun>[0][number] => ({
+  ...{ board, plan: planRun(openBoard(board, []), { memory: null, quirks: [] }), seed: 1 },
+  ...{ suites: [SUITE], selects: () => true, adversary: { kind: 'all' } },
+  ...{ timings: ['earliest', 'latest'], streaming: ALL_STEPS },
+});
+
+const finished = (boards: ConstructorParameters<typeof MutationRun>[0]): MutationRun => {
+  const run = new MutationRun(boards);
   while (run.next !== null) run.step();
   return run;
 };
+
+const BOTH = finished(['pandaboard', 'versatile-pb'].map(optionsOf));
 
 /** What became of a call on each board. */
 const effectsOf = (sites: readonly MutatedSite[], call: string): readonly string[] =>
@@ -57,7 +80,7 @@ const ruleOf = (sites: readonly MutatedSite[], call: string): string | null => {
 };
 
 test('on a core that speculates both syncs are needed, on one that does not only the first', t => {
-  const { sites, failing } = mutated('pandaboard', 'versatile-pb').result();
+  const { sites, failing } = BOTH.result();
   t.deepEqual(failing, []);
   t.deepEqual(effectsOf(sites, 'maintenance in dmaMap'), ['needed', 'needed']);
   t.deepEqual(effectsOf(sites, 'maintenance in dmaUnmap'), ['needed', 'not needed']);
@@ -66,8 +89,27 @@ test('on a core that speculates both syncs are needed, on one that does not only
   t.deepEqual(effectsOf(sites, 'rmb'), ['not needed', 'not exercised']);
 });
 
+/** Why a call is not needed on the board of this number. */
+const becauseOf = (sites: readonly MutatedSite[], call: string, board: number): readonly string[] =>
+  sites.flatMap(({ site, effects }) => {
+    const effect = effects[board];
+    if (site.call !== call || effect?.kind !== 'not needed') return [];
+    return [effect.because === 'spare' ? `beside ${effect.beside.call}` : effect.because];
+  });
+
+test('what is not needed is idle, or spare beside another, or nothing depends on it', t => {
+  const { sites } = BOTH.result();
+  t.deepEqual(becauseOf(sites, 'maintenance in dmaUnmap', 1), ['idle']);
+  t.deepEqual(becauseOf(sites, 'rmb', 0), ['nothing depends on it']);
+  const run = finished([{ ...optionsOf('pandaboard'), suites: [DOORBELL] }]);
+  // The first of the three is in allocShared().
+  t.deepEqual(becauseOf(run.result().sites, 'wmb', 0), [
+    ...['nothing depends on it', 'nothing depends on it', 'beside wmb'],
+  ]);
+});
+
 test('calls of drivers are named by their lines, maintenance by who in the kernel calls it', t => {
-  const { sites } = mutated('versatile-pb').result();
+  const { sites } = BOTH.result();
   const placeOf = (call: string): string =>
     splitPlace(sites.find(({ site }) => site.call === call)?.site.at ?? ':')[0];
   t.is(placeOf('maintenance in dmaMap'), 'tests/tools/mutate/mutate.test.ts');
@@ -78,14 +120,7 @@ test('calls of drivers are named by their lines, maintenance by who in the kerne
 test('a run that is stopped tells what is known', t => {
   const { result } = ((): { result: MutationRun } => {
     const run = new MutationRun([
-      {
-        ...{
-          board: 'b',
-          plan: planRun(openBoard('versatile-pb', []), { memory: null, quirks: [] }),
-        },
-        ...{ seed: 1, suites: [SUITE], selects: () => true, adversary: { kind: 'all' } },
-        ...{ timings: ['latest'], streaming: ALL_STEPS },
-      },
+      { ...optionsOf('versatile-pb'), board: 'b', timings: ['latest'] },
     ]);
     t.is(run.next, 'b: all calls');
     run.step();
@@ -100,11 +135,20 @@ test('a run that is stopped tells what is known', t => {
 
 const site = (at: string, call: string): MutatedSite['site'] => ({ at, call, layer: 'cache' });
 const NEEDED = { kind: 'needed', rule: 'stale-cpu-read', inCase: 's.c', text: '' } as const;
+const NEEDLESS = { kind: 'not needed', because: 'nothing depends on it' } as const;
 const REPORT = {
   ...{ boards: ['pandaboard', 'rpi-b'], suites: ['dma-*'], failing: [], isComplete: true },
   sites: [
     { site: site('a.ts:7', 'clean'), effects: [NEEDED, NEEDED] },
-    { site: site('a.ts:78', 'invalidate'), effects: [NEEDED, { kind: 'not needed' }] },
+    { site: site('a.ts:78', 'invalidate'), effects: [NEEDED, NEEDLESS] },
+    {
+      site: site('a.ts:80', 'mb'),
+      effects: [
+        { kind: 'not needed', because: 'spare', beside: site('a.ts:7', 'clean') },
+        { kind: 'not needed', because: 'spare', beside: site('b.ts:120', 'rmb') },
+      ],
+    },
+    { site: site('b.ts:9', 'wmb'), effects: [{ kind: 'not needed', because: 'idle' }, NEEDLESS] },
     {
       site: site('b.ts:120', 'rmb'),
       effects: [{ kind: 'not exercised' }, { ...NEEDED, rule: null, text: 'expected 1' }],
@@ -121,16 +165,22 @@ test('the table has a line for each call and a column for each board', t => {
 a.ts
     7  clean       needed      needed  stale-cpu-read
    78  invalidate  needed      –       stale-cpu-read
+   80  mb          spare       spare   beside 7 clean, beside b.ts:120 rmb
 
 b.ts
+    9  wmb         idle        –
   120  rmb                     needed  s.c fails: expected 1
 
   needed: without it the finding at the end of the line is made
-  –: not needed on this board, whatever its caches do and whenever its devices
-  move data
+  spare: not needed, as the call at the end of the line does as much; one of the
+         two is
+  idle: not needed, as it does nothing there: without it the machine does just
+        the same
+  –: not needed: nothing depends on it there, whatever caches do and whenever
+     devices move data, not even without all others marked so
   blank: the suite does not come there on this board
 
-3 calls, 3 needed somewhere
+5 calls, 3 needed somewhere
 `,
   );
 });
