@@ -58,7 +58,7 @@ export const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   model: [...SHARED, 'base/hw'],
 
   'base/kernel': ['base/types'],
-  mm: ['base/types', 'base/kernel'],
+  mm: [...SHARED, 'base/kernel'],
   of: ['base/types', 'base/kernel'],
   'arch software': [...SHARED, 'base/kernel', 'mm'],
   driver: [...SHARED, 'base/kernel', 'mm', 'of'],
