@@ -1,13 +1,14 @@
 import type { IrqLine } from '../drivers/base/hw/irq';
 import { probeDevice } from '../drivers/base/kernel/device';
 import type { Device } from '../drivers/base/kernel/device';
-import { trivialIommuDriver } from '../drivers/iommu/trivial/driver';
-import type { TrivialIommuDevice } from '../drivers/iommu/trivial/driver';
+import { invariant } from '../drivers/base/types/errors';
 import type { DtNode } from '../drivers/of/tree';
 import type { TranslatedPath } from '../mm/dma-tables';
-import type { IommuGroup } from '../mm/iommu/core';
+import type { IommuSpec } from '../mm/iommu/core';
+import type { IommuGroup } from '../mm/iommu/group';
+import type { IommuDevice } from '../mm/iommu/types';
 import type { Hardware } from './hardware';
-import { streamOf } from './iommus';
+import { iommuKindOf, streamsOf } from './iommus';
 import type { Kernel } from './kernel';
 import type { DevicePlan } from './plan-devices';
 import type { DmaFacts } from './quirks';
@@ -21,24 +22,26 @@ export interface BehindIommu {
 
 const DIRECT: BehindIommu = { group: null, path: null };
 
-/** The IOMMUs of a machine that their driver has taken: before any other device, as masters need them. */
+/** The IOMMUs of a machine that their drivers have taken: before any other device, as masters need them. */
 export class BoundIommus {
   readonly #kernel: Kernel;
-  readonly #bound = new Map<DtNode, TrivialIommuDevice>();
+  readonly #bound = new Map<DtNode, IommuDevice>();
   readonly #notes: string[];
 
-  /** `makeDevice`: the kernel's view of a node with its interrupt. `notes` are added to. */
+  /** `makeDevice`: the kernel's view of a node with its interrupts. `notes` are added to. */
   constructor(
     hardware: Hardware,
     kernel: Kernel,
-    makeDevice: (plan: DevicePlan, irq: IrqLine) => Device,
+    makeDevice: (plan: DevicePlan, irqs: readonly IrqLine[]) => Device,
     notes: string[],
   ) {
     this.#kernel = kernel;
     this.#notes = notes;
-    for (const { plan, irq } of hardware.iommus) {
+    for (const { plan, irqs } of hardware.iommus) {
       const { node } = plan.device;
-      const bound = probeDevice(trivialIommuDriver, makeDevice(plan, irq));
+      const driver = iommuKindOf(node)?.driver(node);
+      invariant(driver !== undefined, `${node.path}: a model without a driver`);
+      const bound = probeDevice(driver, makeDevice(plan, irqs));
       if (typeof bound === 'number') {
         notes.push(`${node.path}: probe of the IOMMU failed with error ${bound}`);
         continue;
@@ -49,21 +52,23 @@ export class BoundIommus {
   }
 
   /** Each IOMMU by its node. */
-  get byNode(): ReadonlyMap<DtNode, TrivialIommuDevice> {
+  get byNode(): ReadonlyMap<DtNode, IommuDevice> {
     return this.#bound;
   }
 
   /** How a device of this configuration does DMA, where an IOMMU has a say in it. */
   behind(facts: DmaFacts): BehindIommu {
-    const stream = streamOf(facts);
-    const iommu = stream === null ? undefined : this.#bound.get(stream.node);
-    if (stream === null || iommu === undefined) return DIRECT;
-    const group = this.#kernel.iommus.groupFor(iommu, stream.cells);
+    const streams = streamsOf(facts);
+    const specs = streams.flatMap(({ node, cells }): IommuSpec[] => {
+      const iommu = this.#bound.get(node);
+      return iommu === undefined ? [] : [{ iommu, cells }];
+    });
+    if (specs.length === 0 || specs.length < streams.length) return DIRECT;
+    const group = this.#kernel.iommus.groupFor(specs);
     if (typeof group === 'number') {
       this.#notes.push(`${facts.node.path}: IOMMU: error ${group}; its DMA is direct`);
       return DIRECT;
     }
-    const isTranslated = group.defaultDomain.domain.type === 'dma';
-    return { group, path: isTranslated ? this.#kernel.translated : null };
+    return { group, path: group.defaultDomain.dma === null ? null : this.#kernel.translated };
   }
 }

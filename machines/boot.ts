@@ -17,6 +17,7 @@ import { TestMasterDevice, testMasterDriver } from '../drivers/misc/test-master/
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { ofIrqs } from '../drivers/of/irq';
 import type { OfResource } from '../drivers/of/address';
+import type { OfPhandleArgs } from '../drivers/of/phandle';
 import type { DtNode } from '../drivers/of/tree';
 import { BoundIommus } from './boot-iommus';
 import { deviceKindOf } from './devices';
@@ -243,8 +244,8 @@ const bindIommus = (
   new BoundIommus(
     hardware,
     kernel,
-    ({ device: { node, resources }, effective }, irq) => {
-      const irqs = wireInterrupt(plan, hardware, kernel.irq, irq, node, notes);
+    ({ device: { node, resources }, effective }, lines) => {
+      const irqs = wireInterrupts(plan, hardware, kernel.irq, lines, node, notes);
       const dma = deviceDma(effective, kernel);
       return kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
     },
@@ -275,7 +276,7 @@ const bindDevices = (
     const { node, compatible, resources } = device.device;
     const driver = deviceKindOf(compatible)?.driver;
     invariant(driver !== undefined, `${node.path}: a model without a driver`);
-    const irqs = wireInterrupt(plan, hardware, kernel.irq, irq, node, notes);
+    const irqs = wireInterrupts(plan, hardware, kernel.irq, [irq], node, notes);
     const { group, path } = iommus.behind(device.effective);
     const dma = deviceDma(device.effective, kernel, path);
     const dev = kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
@@ -286,32 +287,51 @@ const bindDevices = (
     return [];
   });
 
-/** Connects a device's line where its `interrupts` lead, if that is the controller we have. */
-const wireInterrupt = (
-  plan: MachinePlan,
+/** Connects a device's lines where its `interrupts` lead, if that is the controller we have. */
+const wireInterrupts = (
+  { phandles }: MachinePlan,
   hardware: Hardware,
   domain: IrqDomain | null,
-  line: IrqLine,
+  lines: readonly IrqLine[],
   node: DtNode,
   notes: string[],
 ): IrqResource[] => {
   const { interrupts } = hardware;
   if (interrupts === null || domain === null) return [];
-  const [specifier] = ofIrqs(node, plan.phandles);
-  if (specifier === undefined) return [];
+  const specifiers = ofIrqs(node, phandles);
+  const names = node.strings('interrupt-names') ?? [];
+  return lines.flatMap((line, index): IrqResource[] => {
+    const specifier = specifiers[index];
+    if (specifier === undefined) return [];
+    const wired = wireInterrupt({ interrupts, domain }, line, specifier, node, notes);
+    const name = names[index];
+    if (wired === null) return [];
+    return [{ ...wired, index, ...(name === undefined ? {} : { name }) }];
+  });
+};
+
+/** Null, and a note, for an interrupt that does not get to the controller. */
+const wireInterrupt = (
+  { interrupts, domain }: { interrupts: InterruptController; domain: IrqDomain },
+  line: IrqLine,
+  specifier: OfPhandleArgs,
+  node: DtNode,
+  notes: string[],
+): IrqResource | null => {
   if (specifier.node !== interrupts.node) {
     const to = specifier.node.path;
-    notes.push(`${node.path}: interrupts lead to ${to}, which is not modelled; it is polled`);
-    return [];
+    const note = `${node.path}: interrupts lead to ${to}, which is not modelled; it is polled`;
+    if (!notes.includes(note)) notes.push(note);
+    return null;
   }
   const mapping = translate(domain, specifier.args, node);
   const { hwirq } = mapping;
   if (domain.createMapping(mapping) !== 0) {
     notes.push(`${node.path}: interrupts: another device has set another trigger; it is polled`);
-    return [];
+    return null;
   }
   interrupts.connect(line, hwirq);
-  return [{ domain, hwirq }];
+  return { domain, hwirq };
 };
 
 /** InputError, with the place of the device, for cells that its controller does not take. */

@@ -12,6 +12,7 @@ import { DmaPort } from '../drivers/base/hw/dma-port';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import { EventQueue } from '../drivers/base/hw/event-queue';
 import { GuestErrors } from '../drivers/base/hw/guest-errors';
+import type { RefusedAccess, StaleEntry } from '../drivers/base/hw/iommu';
 import { IoBus } from '../drivers/base/hw/io-bus';
 import { IrqLine } from '../drivers/base/hw/irq';
 import { MemoryRegion } from '../drivers/base/hw/memory-region';
@@ -29,10 +30,8 @@ import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
 import { deviceKindOf } from './devices';
-import { EveryIotlb, LruIotlb } from '../drivers/iommu/trivial/model/iotlb';
-import type { Iotlb } from '../drivers/iommu/trivial/model/iotlb';
-import type { RefusedAccess, StaleEntry, TrivialIommu } from '../drivers/iommu/trivial/model';
-import { iommuMatch, makeIommu, streamOf } from './iommus';
+import { hookOf, iommuKindOf, streamsOf } from './iommus';
+import type { IommuModel } from './iommus/kind';
 import { rootController } from './interrupts';
 import type { InterruptController } from './interrupts';
 import type { MasterPlan } from './masters';
@@ -56,7 +55,7 @@ const SYSTEM_SIZE = 2 ** 48;
 /** Unmodelled registers lie under RAM, models over it. */
 const UNDER_RAM = -1;
 const OVER_RAM = 1;
-/** Entries of the TLB of an IOMMU. */
+/** Translations that an IOMMU keeps. */
 const IOTLB_ENTRIES = 16;
 
 /** A modelled device of the tree, with its interrupt line. */
@@ -66,11 +65,11 @@ export interface HardwareDevice {
   readonly irq: IrqLine;
 }
 
-/** An IOMMU that is modelled, with its interrupt line. */
+/** An IOMMU that is modelled, with its interrupt lines. */
 export interface HardwareIommu {
   readonly plan: DevicePlan;
-  readonly model: TrivialIommu;
-  readonly irq: IrqLine;
+  readonly model: IommuModel;
+  readonly irqs: readonly IrqLine[];
 }
 
 /** A test master, and where its registers were put. */
@@ -346,30 +345,32 @@ export class Hardware implements Stateful {
   }
 
   #makeIommu(plan: DevicePlan, onGuestError: (text: string) => void): HardwareIommu[] {
-    const { node, compatible } = plan.device;
-    if (iommuMatch(compatible) === null) return [];
+    const { node } = plan.device;
+    const kind = iommuKindOf(node);
+    if (kind === null) return [];
     const { coherent } = plan.effective.dma;
     this.#mayConnect(node.name, coherent);
     this.#snooping.set(node.name, coherent);
-    const irq = new IrqLine(`${node.name}.irq`);
-    const model = makeIommu({
+    const irqs = Array.from(
+      { length: kind.interrupts(node) },
+      (_, index) => new IrqLine(index === 0 ? `${node.name}.irq` : `${node.name}.irq${index}`),
+    );
+    const { adversary, versions = false } = this.#options;
+    const model = kind.makeModel({
       node,
-      tables: this.complex.masterMemory(node.name, this.#io, coherent),
-      iotlb: this.#iotlb(),
-      irq,
+      name: node.name,
+      memory: this.complex.masterMemory(node.name, this.#io, coherent),
+      irqs,
       events: this.events,
+      isChecked: adversary === 'all',
+      // In check mode a schedule is replayed, and whatever is in the table must be looked at.
+      tlbEntries: versions ? 0 : IOTLB_ENTRIES,
       onGuestError,
       onStale: stale => this.onStaleEntry?.(stale),
       onRefused: refused => this.onRefused?.(refused),
     });
     this.#place(model, plan.device.resources);
-    return [{ plan, model, irq }];
-  }
-
-  /** In check mode a schedule is replayed, and whatever is in the table must be looked at. */
-  #iotlb(): Iotlb {
-    const { adversary, versions = false } = this.#options;
-    return adversary === 'all' ? new EveryIotlb() : new LruIotlb(versions ? 0 : IOTLB_ENTRIES);
+    return [{ plan, model, irqs }];
   }
 
   #makeDevice(plan: DevicePlan, onGuestError: (text: string) => void): HardwareDevice[] {
@@ -425,8 +426,10 @@ export class Hardware implements Stateful {
   /** A master's way to memory, as its DMA configuration says. */
   #port(name: string, facts: DmaFacts): DmaPort {
     const { dma } = facts;
-    const stream = streamOf(facts);
-    const iommu = this.iommus.find(({ plan }) => plan.device.node === stream?.node)?.model;
+    const hooks = streamsOf(facts).flatMap(({ node, cells }) => {
+      const iommu = this.iommus.find(({ plan }) => plan.device.node === node)?.model;
+      return iommu === undefined ? [] : [iommu.stream(cells, name)];
+    });
     const windows =
       dma.map?.map(region => ({
         dma: Number(region.dma),
@@ -438,7 +441,7 @@ export class Hardware implements Stateful {
       name,
       memory: this.complex.masterMemory(name, this.#io, dma.coherent),
       windows,
-      iommu: stream === null ? null : (iommu?.stream(stream.stream, name) ?? null),
+      iommu: hookOf(hooks),
       events: this.events,
       timing: this.#options.timing,
       trace: this.trace,

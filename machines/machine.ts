@@ -1,8 +1,8 @@
 import type { Device } from '../drivers/base/kernel/device';
 import type { CopyEngineDevice } from '../drivers/dma/copy-engine/driver';
 import type { TestMasterDevice } from '../drivers/misc/test-master/driver';
-import type { TrivialIommuDevice } from '../drivers/iommu/trivial/driver';
 import type { DtNode } from '../drivers/of/tree';
+import type { IommuDevice } from '../mm/iommu/types';
 import type { FindingLog } from './finding-log';
 import type { Hardware } from './hardware';
 import type { Kernel } from './kernel';
@@ -40,7 +40,7 @@ export interface Machine {
   /** What the observer has found; null without one. */
   readonly findings: FindingLog | null;
   /** IOMMUs that a driver has taken, by their nodes. */
-  readonly iommus: ReadonlyMap<DtNode, TrivialIommuDevice>;
+  readonly iommus: ReadonlyMap<DtNode, IommuDevice>;
   /** Devices of the tree that a driver has taken. */
   readonly devices: readonly BoundDevice[];
   readonly masters: readonly BoundMaster[];

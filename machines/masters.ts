@@ -1,5 +1,5 @@
 import { hex } from '../drivers/base/types/address';
-import { streamOf } from './iommus';
+import { iommuMatch, streamsOf } from './iommus';
 import type { DevicePlan } from './plan-devices';
 import type { DmaFacts } from './quirks';
 
@@ -15,22 +15,22 @@ export interface MasterPlan {
 
 /** One test master for every distinct DMA configuration among the board's masters. */
 export const planMasters = (devices: readonly DevicePlan[]): MasterPlan[] => {
-  const byLabel = new Map<string, { facts: DmaFacts; example: string; count: number }>();
+  const byKey = new Map<string, { facts: DmaFacts; example: string; count: number }>();
   for (const { device, status, hints, effective, function: pci } of devices) {
     if (status === 'inert' || (status === 'modelled' && hints.length === 0)) continue;
     for (const facts of pci === null ? [effective] : [pci]) {
-      const label = labelOf(facts);
-      const known = byLabel.get(label);
-      if (known === undefined) byLabel.set(label, { facts, example: device.node.path, count: 1 });
+      const key = keyOf(facts);
+      const known = byKey.get(key);
+      if (known === undefined) byKey.set(key, { facts, example: device.node.path, count: 1 });
       else known.count++;
     }
   }
   const first = devices[0];
-  if (byLabel.size === 0 && first !== undefined) {
+  if (byKey.size === 0 && first !== undefined) {
     const { effective: facts, device } = first;
-    byLabel.set(labelOf(facts), { facts, example: device.node.path, count: 0 });
+    byKey.set(keyOf(facts), { facts, example: device.node.path, count: 0 });
   }
-  return [...byLabel].map(([label, master]) => ({ label, ...master }));
+  return [...byKey.values()].map(master => ({ label: labelOf(master.facts), ...master }));
 };
 
 /** The plan of a test master that the tree itself has. */
@@ -42,12 +42,30 @@ export const masterOf = ({ device, effective: facts }: DevicePlan): MasterPlan =
 });
 
 const labelOf = (facts: DmaFacts): string => {
-  const { dma } = facts;
+  const nodes = new Set(streamsOf(facts).map(({ node }) => node.name));
+  return [
+    ...waysOf(facts),
+    ...(nodes.size === 0 ? [] : [`behind ${[...nodes].join(' and ')}`]),
+  ].join(', ');
+};
+
+/**
+ * Masters behind IOMMUs of one kind are alike if these walk their tables alike, and as many
+ * streams are theirs: a board may have an IOMMU for each of its devices.
+ */
+const keyOf = (facts: DmaFacts): string => {
+  const streams = streamsOf(facts);
+  const behind = streams.map(({ node }) => {
+    const first = streams.findIndex(other => other.node === node);
+    return `${iommuMatch(node.compatible)} ${node.has('dma-coherent')} ${first}`;
+  });
+  return [...waysOf(facts), ...behind].join(', ');
+};
+
+const waysOf = ({ dma }: DmaFacts): readonly string[] => {
   const windows = (dma.map ?? []).map(
     ({ dma: bus, cpu, size }) => `${hex(bus)}→${hex(cpu)}+${hex(size)}`,
   );
   const coherence = dma.coherent ? 'coherent' : 'non-coherent';
-  const stream = streamOf(facts);
-  const behind = stream === null ? [] : [`behind ${stream.node.name}`];
-  return [coherence, ...windows, ...behind].join(', ');
+  return [coherence, ...windows];
 };

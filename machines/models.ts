@@ -16,8 +16,9 @@ import {
 } from '../drivers/irqchip/omap-intc/regs';
 import { COMPATIBLE as SUN4I_IC, INTC as SUN4I_IC_SHEET } from '../drivers/irqchip/sun4i-ic/regs';
 import { COMPATIBLE as VIC, VIC as VIC_SHEET } from '../drivers/irqchip/vic/regs';
+import type { OfDevice } from '../drivers/of/platform';
 import { deviceKindOf } from './devices';
-import { iommuMatch, iommuWindows } from './iommus';
+import { iommuKindOf, iommuMatch } from './iommus';
 
 /** Interrupt controllers, by the folder of drivers/irqchip that models them. */
 export const IRQ_CHIPS = {
@@ -64,11 +65,20 @@ const IRQ_CHIP_WINDOWS: Readonly<Record<IrqChipKind, readonly number[]>> = {
   'aspeed-vic': [AVIC.size],
 };
 
-/** Bytes that the model of such a device takes of each of its `reg` entries; none without one. */
-export const windowSizes = (compatible: readonly string[]): readonly number[] => {
+const isPl310 = (compatible: readonly string[]): boolean =>
+  compatible.some(name => PL310_COMPATIBLE.includes(name));
+
+/** True if there is a model for one of these strings. */
+export const isModelled = (compatible: readonly string[]): boolean =>
+  irqChipFor(compatible) !== null ||
+  isPl310(compatible) ||
+  iommuMatch(compatible) !== null ||
+  deviceKindOf(compatible) !== null;
+
+/** Bytes that the model of a device takes of each of its `reg` entries; none without one. */
+export const windowSizes = ({ node, compatible }: OfDevice): readonly number[] => {
   const chip = irqChipFor(compatible);
   if (chip !== null) return IRQ_CHIP_WINDOWS[chip];
-  if (compatible.some(name => PL310_COMPATIBLE.includes(name))) return [PL310.size];
-  if (iommuMatch(compatible) !== null) return iommuWindows(compatible);
-  return deviceKindOf(compatible)?.windows ?? [];
+  if (isPl310(compatible)) return [PL310.size];
+  return iommuKindOf(node)?.windows(node) ?? deviceKindOf(compatible)?.windows ?? [];
 };

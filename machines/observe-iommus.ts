@@ -1,8 +1,7 @@
+import type { RefusedAccess, StaleEntry } from '../drivers/base/hw/iommu';
 import { hex } from '../drivers/base/types/address';
 import { callSite } from '../drivers/base/types/call-site';
 import type { RuleId } from '../drivers/base/types/rules';
-import type { RefusedAccess } from '../drivers/iommu/trivial/model';
-import { FaultCause } from '../drivers/iommu/trivial/regs';
 import type { Iommus } from '../mm/iommu/core';
 import { bufferOf } from '../mm/mappings';
 import type { Mapping } from '../mm/mappings';
@@ -24,12 +23,14 @@ export const observeIommus = (
   const siteOf = (master: string): string | null =>
     (ownership.transfers.actingOf(master)?.site ?? callSite()).at;
 
-  hardware.onStaleEntry = ({ master, address, write, older, newer }) => {
-    const { mapping, buffer } = ownership.mappings.ownerOf(older, master);
-    const leads = newer === null ? 'leads nowhere any more' : `now leads to ${hex(newer)}`;
-    const ended = ownership.mappings.lastEnded(older, master)?.ended ?? null;
-    const bytes = { start: older, size: 1 };
+  hardware.onStaleEntry = stale => {
+    const { master, address, write, older, newer } = stale;
+    const led = older ?? newer ?? 0;
+    const { mapping, buffer } = ownership.mappings.ownerOf(led, master);
+    const ended = ownership.mappings.lastEnded(led, master)?.ended ?? null;
+    const bytes = { start: led, size: 1 };
     const at = siteOf(master);
+    const leads = leadsTo(stale);
     findings.report({
       rule: 'stale-translation',
       device: mapping?.device ?? master,
@@ -67,11 +68,17 @@ export const observeIommus = (
   };
 };
 
+/** What is wrong with what was kept: memory says this by now. */
+const leadsTo = ({ what, newer }: StaleEntry): string => {
+  const by = what === 'translation' ? '' : what === 'walk' ? ' by its tables' : ' by its stream';
+  return newer === null ? `leads nowhere any more${by}` : `now leads to ${hex(newer)}${by}`;
+};
+
 const kindOf = (write: boolean): string => (write ? 'device write' : 'device read');
 
 const ruleOf = ({ cause }: RefusedAccess, mapping: Mapping | null): RuleId => {
   if (mapping?.ended?.by === 'unmap') return 'device-access-after-unmap';
-  return mapping !== null && cause === FaultCause.Permission
+  return mapping !== null && cause === 'permission'
     ? 'device-access-against-direction'
     : 'device-access-unmapped';
 };

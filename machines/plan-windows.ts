@@ -42,7 +42,7 @@ export const checkWindows = (
   const placed: Placed[] = [];
   for (const { device, status } of devices) {
     if (status !== 'modelled') continue;
-    for (const [index, least] of windowSizes(device.compatible).entries()) {
+    for (const [index, least] of windowSizes(device).entries()) {
       const resource = device.resources[index];
       if (resource === undefined) continue;
       const window = checkWindow(device.node, resource, BigInt(least), limit);

@@ -10,18 +10,16 @@ import { EINVAL, ENOMEM } from '../drivers/base/kernel/errno';
 import type { SgEntry } from '../drivers/base/kernel/scatterlist';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { dmaAddr, hex, offsetBy } from '../drivers/base/types/address';
-import { at } from '../drivers/base/types/arrays';
 import { alignDown, alignUp } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
 import { runsBehind } from './dma-iova-ops';
 import type { IovaTranslation } from './dma-iova-translation';
 import { iommuMapRanges, iommuUnmap } from './iommu/map';
 import type { PhysRange } from './iommu/map';
-import type { DmaCookie, Iommus } from './iommu/core';
+import type { Iommus } from './iommu/core';
+import type { DmaCookie } from './iommu/group';
 import { IommuProt } from './iommu/types';
-import type { IommuOps } from './iommu/types';
 import { failedSg, finaliseSg, layOutSg, segmentsOf } from './iommu/sg';
-import type { SgPlace } from './iommu/sg';
 import type { Translation } from './dma-stages';
 
 /*
@@ -215,43 +213,16 @@ const mapSg = (
   const { maxSegSize, segBoundary, mask } = dev.dma;
   const { granule } = space.iova;
   const layout = layOutSg(entries, granule, segBoundary);
-  const size = layout.reduce((sum, { length }) => sum + length, 0);
+  const ranges = layout.map(({ frames }) => frames);
+  const size = ranges.reduce((sum, range) => sum + range.size, 0);
   if (size === 0) return failedSg(entries, -EINVAL);
   const start = dma.allocIova(space, dev, size, mask);
   if (start === null) return failedSg(entries, -ENOMEM);
   const prot = dmaInfoToProt(direction, dev.dma.coherent, attrs);
-  const result = mapPlaces(space.ops, layout, start, prot);
+  const result = iommuMapRanges(space.ops, start, ranges, prot);
   if (result !== 0) {
     dma.freeIova(space, start, size);
     return failedSg(entries, result === -ENOMEM ? result : -EINVAL);
   }
   return finaliseSg(entries, layout, start, { maxSegSize, segBoundary });
-};
-
-/** Each piece at its place, or none: 0 or an errno. What lies between pieces is not mapped. */
-const mapPlaces = (
-  ops: IommuOps,
-  places: readonly SgPlace[],
-  start: DmaAddr,
-  prot: number,
-): number => {
-  let from = 0;
-  while (from < places.length) {
-    const run = runFrom(places, from);
-    const offset = at(run, 0).offset;
-    const ranges = run.map(({ frames }) => frames);
-    const result = iommuMapRanges(ops, offsetBy(start, offset), ranges, prot);
-    if (result !== 0) {
-      if (offset > 0) iommuUnmap(ops, start, offset);
-      return result;
-    }
-    from += run.length;
-  }
-  return 0;
-};
-
-/** Pieces with nothing between them, from this one on. */
-const runFrom = (places: readonly SgPlace[], from: number): readonly SgPlace[] => {
-  const padded = places.findIndex(({ frames, length }, i) => i >= from && length > frames.size);
-  return places.slice(from, padded < 0 ? places.length : padded + 1);
 };

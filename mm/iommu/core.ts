@@ -1,53 +1,31 @@
 import type { CallGate } from '../../drivers/base/kernel/call-gate';
 import type { Device } from '../../drivers/base/kernel/device';
-import { EBUSY, EINVAL, ENODEV, ENOMEM } from '../../drivers/base/kernel/errno';
-import { hex } from '../../drivers/base/types/address';
+import { EBUSY, EINVAL, ENODEV, ENOMEM, ENOSYS } from '../../drivers/base/kernel/errno';
 import { invariant } from '../../drivers/base/types/errors';
-import { IovaDomain } from '../iova';
 import type { IovaCpus } from '../iova-cache';
+import { makeCookie } from './cookie';
+import { IommuGroup } from './group';
+import type { AttachedDomain, DmaCookie, IommuStream } from './group';
 import type {
   DomainType,
+  FaultHandler,
   IommuDevice,
   IommuDomain,
   IommuFault,
-  IommuOps,
   TableMemory,
 } from './types';
 
-/** Masters that one IOMMU cannot tell apart, and what they are attached to (struct iommu_group). */
-export class IommuGroup {
+/** A specifier of a device: which IOMMU, and what the tree writes behind it. */
+export interface IommuSpec {
   readonly iommu: IommuDevice;
-  readonly number: number;
-  readonly devices: Device[] = [];
-  /** What the DMA API goes through. */
-  readonly defaultDomain: AttachedDomain;
-  domain: AttachedDomain;
-
-  constructor(iommu: IommuDevice, number: number, defaultDomain: AttachedDomain) {
-    this.iommu = iommu;
-    this.number = number;
-    this.defaultDomain = defaultDomain;
-    this.domain = defaultDomain;
-  }
-}
-
-/** What the DMA API has of a domain: its table, and which addresses are given away. */
-export interface DmaCookie {
-  readonly ops: IommuOps;
-  readonly iova: IovaDomain;
-}
-
-/** A domain, and what the DMA API has of it (iommu_dma_cookie): null but for a domain of its own. */
-export interface AttachedDomain {
-  readonly domain: IommuDomain;
-  readonly dma: DmaCookie | null;
+  readonly cells: readonly number[];
 }
 
 /** What the core is told of the kernel around it. */
 export interface IommusConfig {
   readonly memory: TableMemory;
   readonly cpus: IovaCpus;
-  /** What a device gets unless somebody attaches it elsewhere (iommu.passthrough). */
+  /** What a device gets unless its driver knows better (iommu.passthrough). */
   readonly defaultType: Extract<DomainType, 'dma' | 'identity'>;
   /** Asked before each invalidation (`flush`); null: all are carried out. */
   readonly gate: CallGate | null;
@@ -56,10 +34,15 @@ export interface IommusConfig {
 /** All IOMMUs of a kernel, their groups, and which domain each has (drivers/iommu/iommu.c). */
 export class Iommus {
   readonly #config: IommusConfig;
+  /** By IOMMU and stream. */
   readonly #groups = new Map<IommuDevice, Map<number, IommuGroup>>();
   readonly #groupOf = new Map<Device, IommuGroup>();
   /** By its domain, what a user of the IOMMU API has. */
   readonly #users = new Map<IommuDomain, IommuDevice>();
+  /** Groups that somebody other than the DMA API has, with what keeps everything out. */
+  readonly #owned = new Map<IommuGroup, AttachedDomain>();
+  readonly #handlers = new Map<IommuDomain, FaultHandler>();
+  #lastId = -1;
 
   constructor(config: IommusConfig) {
     this.#config = config;
@@ -69,25 +52,31 @@ export class Iommus {
   register(iommu: IommuDevice): void {
     invariant(!this.#groups.has(iommu), `${iommu.name} is registered twice`);
     this.#groups.set(iommu, new Map());
-    iommu.onFault(fault => {
-      this.#report(iommu, fault);
-    });
+    iommu.onFault(fault => this.#report(iommu, fault));
   }
 
   /**
-   * The group of a device whose `iommus` has these cells, attached to its default domain: found, or
-   * made (of_iommu_configure, iommu_group_get_for_dev). -ENODEV for an IOMMU that is not there,
-   * -EINVAL for cells that it does not know, -ENOMEM.
+   * The group of a device with these specifiers, attached to its default domain: found, or made
+   * (of_iommu_configure, iommu_group_get_for_dev). -ENODEV for an IOMMU that is not there, -EINVAL
+   * for cells that it does not know, for IOMMUs of several drivers and for streams of several
+   * groups, -ENOMEM, or what the driver answers.
    */
-  groupFor(iommu: IommuDevice, cells: readonly number[]): IommuGroup | number {
-    const groups = this.#groups.get(iommu);
-    if (groups === undefined) return -ENODEV;
-    const number = iommu.groupOf(cells);
-    if (number < 0) return number;
-    const group = groups.get(number) ?? this.#makeGroup(iommu, number);
-    if (group === null) return -ENOMEM;
-    groups.set(number, group);
-    return group;
+  groupFor(specs: readonly IommuSpec[]): IommuGroup | number {
+    const streams: IommuStream[] = [];
+    let group: IommuGroup | null = null;
+    for (const { iommu, cells } of specs) {
+      const groups = this.#groups.get(iommu);
+      if (groups === undefined) return -ENODEV;
+      const stream = iommu.streamOf(cells);
+      if (stream < 0) return stream;
+      const known = groups.get(stream) ?? null;
+      if (group !== null && known !== null && known !== group) return -EINVAL;
+      group ??= known;
+      if (!streams.some(other => other.iommu === iommu && other.stream === stream)) {
+        streams.push({ iommu, stream });
+      }
+    }
+    return group === null ? this.#makeGroup(specs, streams) : this.#widen(group, streams);
   }
 
   /** The device is of this group from now on (iommu_group_add_device). */
@@ -115,9 +104,9 @@ export class Iommus {
 
   /** A domain for a user of its own; null without memory (iommu_paging_domain_alloc). */
   domainAlloc(dev: Device): IommuDomain | null {
-    const group = this.groupOf(dev);
-    const domain = group?.iommu.domainAlloc('unmanaged', this.#config.memory) ?? null;
-    if (domain !== null && group !== null) this.#users.set(domain, group.iommu);
+    const iommu = this.groupOf(dev)?.streams[0]?.iommu;
+    const domain = iommu?.domainAlloc('unmanaged', this.#config.memory) ?? null;
+    if (domain !== null && iommu !== undefined) this.#users.set(domain, iommu);
     return domain;
   }
 
@@ -125,10 +114,15 @@ export class Iommus {
   domainFree(domain: IommuDomain): void {
     const iommu = this.#users.get(domain);
     invariant(iommu !== undefined, 'a domain that domainAlloc did not give');
-    const groups = [...(this.#groups.get(iommu)?.values() ?? [])];
-    invariant(!groups.some(group => group.domain.domain === domain), 'a domain that is in use');
+    invariant(!this.#allGroups().some(group => group.domain.domain === domain), 'a domain in use');
     this.#users.delete(domain);
+    this.#handlers.delete(domain);
     iommu.domainFree(domain);
+  }
+
+  /** Faults of devices in this domain are told to the handler (iommu_set_fault_handler). */
+  setFaultHandler(domain: IommuDomain, handler: FaultHandler): void {
+    this.#handlers.set(domain, handler);
   }
 
   /**
@@ -139,80 +133,110 @@ export class Iommus {
   attachDevice(domain: IommuDomain, dev: Device): number {
     const group = this.groupOf(dev);
     if (group === null) return -ENODEV;
-    if (group.devices.length !== 1 || this.#users.get(domain) !== group.iommu) return -EINVAL;
-    if (group.domain !== group.defaultDomain) return -EBUSY;
-    this.#attach(group, { domain, dma: null });
-    return 0;
+    if (group.devices.length !== 1 || !this.#users.has(domain)) return -EINVAL;
+    const isFree = group.domain === group.defaultDomain || group.domain === this.#owned.get(group);
+    if (!isFree) return -EBUSY;
+    return this.#attach(group, { domain, type: domain.type, dma: null });
   }
 
-  /** Back to the default domain (iommu_detach_device). */
+  /** Back to the default domain, or to none for a group that has an owner (iommu_detach_device). */
   detachDevice(domain: IommuDomain, dev: Device): void {
     const group = this.groupOf(dev);
     if (group?.domain.domain !== domain) return;
-    this.#attach(group, group.defaultDomain);
+    this.#mustAttach(group, this.#owned.get(group) ?? group.defaultDomain);
   }
 
-  #makeGroup(iommu: IommuDevice, number: number): IommuGroup | null {
-    const { memory, cpus, defaultType } = this.#config;
-    const domain = iommu.domainAlloc(defaultType, memory);
-    if (domain === null) return null;
-    const group = new IommuGroup(iommu, number, { domain, dma: this.#dmaOf(domain, cpus) });
-    iommu.attach(number, domain);
+  /**
+   * Takes the group of a device from the DMA API: nothing that its devices do passes until somebody
+   * attaches it (iommu_device_claim_dma_owner). 0; -ENODEV behind no IOMMU, -EBUSY for a group that
+   * has an owner or another domain, -ENOMEM.
+   */
+  claimDmaOwner(dev: Device): number {
+    const group = this.groupOf(dev);
+    const iommu = group?.streams[0]?.iommu;
+    if (group === null || iommu === undefined) return -ENODEV;
+    if (this.#owned.has(group) || group.domain !== group.defaultDomain) return -EBUSY;
+    const { memory } = this.#config;
+    // A driver without blocked domains: an empty table is as good.
+    const domain = iommu.domainAlloc('blocked', memory) ?? iommu.domainAlloc('unmanaged', memory);
+    if (domain === null) return -ENOMEM;
+    const blocked: AttachedDomain = { domain, type: 'blocked', dma: null };
+    const result = this.#attach(group, blocked);
+    if (result === 0) this.#owned.set(group, blocked);
+    else iommu.domainFree(domain);
+    return result;
+  }
+
+  /** Gives it back to the DMA API (iommu_device_release_dma_owner). */
+  releaseDmaOwner(dev: Device): void {
+    const group = this.groupOf(dev);
+    const blocked = group === null ? undefined : this.#owned.get(group);
+    if (group === null || blocked === undefined) return;
+    this.#owned.delete(group);
+    this.#mustAttach(group, group.defaultDomain);
+    group.streams[0]?.iommu.domainFree(blocked.domain);
+  }
+
+  #makeGroup(specs: readonly IommuSpec[], streams: readonly IommuStream[]): IommuGroup | number {
+    const { memory, cpus, gate } = this.#config;
+    const [first] = specs;
+    if (first === undefined) return -ENODEV;
+    const { iommu, cells } = first;
+    const type = iommu.defaultDomainType?.(cells) ?? this.#config.defaultType;
+    const domain = iommu.domainAlloc(type, memory);
+    if (domain === null) return -ENOMEM;
+    const dma = makeCookie(domain, { cpus, gate });
+    const group = new IommuGroup(this.#lastId + 1, { domain, type, dma });
+    const result = this.#widen(group, streams);
+    if (typeof result === 'number') iommu.domainFree(domain);
+    else this.#lastId++;
+    return result;
+  }
+
+  /** The group has these streams from now on, in the domain that it has: all of them, or an errno. */
+  #widen(group: IommuGroup, streams: readonly IommuStream[]): IommuGroup | number {
+    for (const { iommu, stream } of streams) {
+      const groups = this.#groups.get(iommu);
+      if (groups?.has(stream) !== false) continue;
+      const result = iommu.attach(stream, group.domain.domain);
+      if (result !== 0) {
+        for (const { iommu, stream } of group.streams) this.#groups.get(iommu)?.delete(stream);
+        return result;
+      }
+      groups.set(stream, group);
+      group.streams.push({ iommu, stream });
+    }
     return group;
   }
 
-  #dmaOf({ ops, type }: IommuDomain, cpus: IovaCpus): DmaCookie | null {
-    if (ops === null || type !== 'dma') return null;
-    return { ops: flushGated(ops, this.#config.gate), iova: new IovaDomain(spaceOf(ops), cpus) };
-  }
-
-  #attach(group: IommuGroup, attached: AttachedDomain): void {
-    group.domain = attached;
-    group.iommu.attach(group.number, attached.domain);
-  }
-
-  /** As report_iommu_fault() without a handler: it is said, and that is all. */
-  #report(iommu: IommuDevice, { group, address, write, cause }: IommuFault): void {
-    const devices = this.#groups.get(iommu)?.get(group)?.devices ?? [];
-    for (const dev of devices.slice(0, 1)) {
-      const kind = write ? 'write' : 'read';
-      const text = `Unhandled context fault: ${cause}, ${kind} of iova=${hex(address)}`;
-      dev.services.log.device('err', dev, text);
+  /** All streams of the group, or none: 0 or an errno (__iommu_group_set_domain). */
+  #attach(group: IommuGroup, attached: AttachedDomain): number {
+    for (const [done, { iommu, stream }] of group.streams.entries()) {
+      const result = iommu.attach(stream, attached.domain);
+      if (result === 0) continue;
+      for (const { iommu: back, stream: other } of group.streams.slice(0, done)) {
+        back.attach(other, group.domain.domain);
+      }
+      return result;
     }
+    group.domain = attached;
+    return 0;
+  }
+
+  /** Of a domain that the group has had: it cannot fail (__iommu_group_set_domain_nofail). */
+  #mustAttach(group: IommuGroup, attached: AttachedDomain): void {
+    const result = this.#attach(group, attached);
+    invariant(result === 0, `IOMMU group ${group.id}: back to its domain: ${result}`);
+  }
+
+  #allGroups(): readonly IommuGroup[] {
+    return [...new Set([...this.#groups.values()].flatMap(groups => [...groups.values()]))];
+  }
+
+  /** -ENOSYS without a handler: the driver says it (report_iommu_fault). */
+  #report(iommu: IommuDevice, fault: IommuFault): number {
+    const group = this.#groups.get(iommu)?.get(fault.stream);
+    const handler = group && this.#handlers.get(group.domain.domain);
+    return handler?.(fault) ?? -ENOSYS;
   }
 }
-
-/** iommu_dma_init_domain(): frames of the smallest page, never address 0. */
-const spaceOf = (
-  ops: NonNullable<IommuDomain['ops']>,
-): ConstructorParameters<typeof IovaDomain>[0] => {
-  const granule = granuleOf(ops.pageSizes);
-  return {
-    granule,
-    startPfn: Math.max(1, Math.ceil(ops.apertureStart / granule)),
-    endPfn: Math.floor((ops.apertureEnd + 1) / granule),
-  };
-};
-
-/** The same table, its invalidations behind the gate. */
-const flushGated = (ops: IommuOps, gate: CallGate | null): IommuOps =>
-  gate === null
-    ? ops
-    : {
-        pageSizes: ops.pageSizes,
-        apertureStart: ops.apertureStart,
-        apertureEnd: ops.apertureEnd,
-        map: (iova, address, size, prot) => ops.map(iova, address, size, prot),
-        unmap: (iova, size) => ops.unmap(iova, size),
-        iovaToPhys: iova => ops.iovaToPhys(iova),
-        flush: (iova, size) => {
-          if (gate.isCarriedOut('iommu', 'flush')) ops.flush(iova, size);
-        },
-      };
-
-/** The smallest page. */
-export const granuleOf = (pageSizes: number): number => {
-  let granule = 1;
-  while (Math.floor(pageSizes / granule) % 2 === 0) granule *= 2;
-  return granule;
-};

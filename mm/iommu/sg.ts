@@ -12,15 +12,16 @@ import type { PhysRange } from './map';
  * one (iommu_dma_map_sg, __finalise_sg).
  */
 
-/** One piece in the run of addresses: the frames it lies in, which are mapped whole. */
+/**
+ * One piece in the run of addresses: the frames it lies in, which are mapped whole, and those behind
+ * it that are mapped so that the next piece crosses no boundary.
+ */
 export interface SgPlace {
   readonly frames: PhysRange;
   /** Of its first byte in the first frame. */
   readonly inFrame: number;
   /** Where the frames begin, from the start of the run. */
   readonly offset: number;
-  /** Bytes up to the next piece: the frames, and what is left out so that no boundary is crossed. */
-  readonly length: number;
 }
 
 /**
@@ -43,10 +44,11 @@ export const layOutSg = (
     const pad = (boundary - (end % boundary)) % boundary;
     const last = places.at(-1);
     if (last !== undefined && pad > 0 && pad < frames.size - 1) {
-      places[places.length - 1] = { ...last, length: last.length + pad };
+      const { frames: before } = last;
+      places[places.length - 1] = { ...last, frames: { ...before, size: before.size + pad } };
       end += pad;
     }
-    places.push({ frames, inFrame: address - start, offset: end, length: frames.size });
+    places.push({ frames, inFrame: address - start, offset: end });
     end += frames.size;
   }
   return places;
@@ -72,7 +74,7 @@ export const finaliseSg = (
   const boundary = segBoundary + 1;
   let count = 0;
   let joined = 0;
-  places.forEach(({ inFrame, offset, length }, i) => {
+  places.forEach(({ inFrame, offset, frames }, i) => {
     const bytes = at(entries, i).length;
     const address = offsetBy(start, offset);
     const joins =
@@ -87,7 +89,7 @@ export const finaliseSg = (
       at(entries, count - 1).dmaAddress = offsetBy(address, inFrame);
     }
     at(entries, count - 1).dmaLength = joined;
-    if (inFrame + bytes < length) joined = 0;
+    if (inFrame + bytes < frames.size) joined = 0;
   });
   return count;
 };

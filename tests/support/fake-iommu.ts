@@ -1,6 +1,6 @@
 import type { Device, DeviceDma } from '../../drivers/base/kernel/device';
 import type { DriverServices } from '../../drivers/base/kernel/device';
-import { EEXIST, EINVAL, ENOMEM } from '../../drivers/base/kernel/errno';
+import { EEXIST, EINVAL, ENOMEM, ENOSYS } from '../../drivers/base/kernel/errno';
 import type { DmaAddr, PhysAddr } from '../../drivers/base/types/address';
 import { physAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
@@ -9,13 +9,18 @@ import { IommuDma, dmaIommu } from '../../mm/dma-iommu';
 import { composeDmaOps } from '../../mm/dma-ops';
 import type { DmaAllocation } from '../../mm/dma-stages';
 import { Iommus } from '../../mm/iommu/core';
+import { gatherAddPage } from '../../mm/iommu/gather';
+import type { IotlbGather } from '../../mm/iommu/gather';
 import { IommuProt } from '../../mm/iommu/types';
 import type {
   DomainType,
+  FaultHandler,
   IommuDevice,
   IommuDomain,
   IommuFault,
   IommuOps,
+  Mapped,
+  ReservedRegion,
 } from '../../mm/iommu/types';
 import { dmaDevice } from './dma-device';
 
@@ -43,7 +48,15 @@ export class FakeTable implements IommuOps {
     this.apertureEnd = pages * PAGE_SIZE - 1;
   }
 
-  map(iova: DmaAddr, address: PhysAddr, size: number, prot: number): number {
+  map(
+    iova: DmaAddr,
+    address: PhysAddr,
+    pageSize: number,
+    count: number,
+    prot: number,
+    mapped: Mapped,
+  ): number {
+    const size = pageSize * count;
     if (this.mapsLeft === 0) return -ENOMEM;
     if (this.mapsLeft > 0) this.mapsLeft--;
     this.#tell('map', iova, size);
@@ -51,13 +64,21 @@ export class FakeTable implements IommuOps {
     const pages = pagesOf(iova, size);
     if (pages.some(page => this.entries.has(page))) return -EEXIST;
     pages.forEach((page, i) => this.entries.set(page, { frame: address / PAGE_SIZE + i, prot }));
+    mapped.bytes += size;
     return 0;
   }
 
-  unmap(iova: DmaAddr, size: number): number {
+  unmap(iova: DmaAddr, pageSize: number, count: number, gather: IotlbGather): number {
+    const size = pageSize * count;
     this.#tell('unmap', iova, size);
-    const mapped = pagesOf(iova, size).filter(page => this.entries.delete(page));
-    for (const page of mapped) this.unflushed.add(page);
+    const pages = pagesOf(iova, size);
+    const hole = pages.findIndex(page => !this.entries.has(page));
+    const mapped = hole < 0 ? pages : pages.slice(0, hole);
+    for (const page of mapped) {
+      this.entries.delete(page);
+      this.unflushed.add(page);
+    }
+    if (mapped.length > 0 && !gather.isQueued) gatherAddPage(this, gather, iova, pageSize, count);
     return mapped.length * PAGE_SIZE;
   }
 
@@ -66,9 +87,15 @@ export class FakeTable implements IommuOps {
     return entry === undefined ? null : physAddr(entry.frame * PAGE_SIZE + (iova % PAGE_SIZE));
   }
 
-  flush(iova: DmaAddr, size: number): void {
-    this.#tell('flush', iova, size);
-    for (const page of pagesOf(iova, size)) this.unflushed.delete(page);
+  sync({ start, end, pageSize }: IotlbGather): void {
+    if (pageSize === 0) return;
+    this.#tell('flush', start, end + 1 - start);
+    for (const page of pagesOf(start, end + 1 - start)) this.unflushed.delete(page);
+  }
+
+  flushAll(): void {
+    this.calls.push('flush all');
+    this.unflushed.clear();
   }
 
   /** Whether the device may read, or write, all of these bytes. */
@@ -99,12 +126,16 @@ interface FakeDomain extends IommuDomain {
 /** An IOMMU without hardware: it notes what is attached to what. */
 export class FakeIommu implements IommuDevice {
   readonly name = 'fake-iommu';
+  readonly deferredFlush = true;
   readonly attached = new Map<number, IommuDomain>();
   readonly freed: IommuDomain[] = [];
   hasMemory = true;
   readonly #pages: number;
   readonly #pageSizes: number;
-  #handler: (fault: IommuFault) => void = () => undefined;
+  reserved: readonly ReservedRegion[] = [];
+  /** Streams that it refuses to attach. */
+  readonly refuses = new Set<number>();
+  #handler: FaultHandler = () => -ENOSYS;
 
   constructor(pages: number, pageSizes = PAGE_SIZE) {
     this.#pages = pages;
@@ -113,7 +144,7 @@ export class FakeIommu implements IommuDevice {
 
   domainAlloc(type: DomainType): FakeDomain | null {
     if (!this.hasMemory) return null;
-    const hasTable = type === 'dma' || type === 'unmanaged';
+    const hasTable = type !== 'identity' && type !== 'blocked';
     return { type, ops: hasTable ? new FakeTable(this.#pages, this.#pageSizes) : null };
   }
 
@@ -121,20 +152,26 @@ export class FakeIommu implements IommuDevice {
     this.freed.push(domain);
   }
 
-  groupOf([cell]: readonly number[]): number {
+  streamOf([cell]: readonly number[]): number {
     return cell !== undefined && cell < 8 ? cell : -EINVAL;
   }
 
-  attach(group: number, domain: IommuDomain): void {
-    this.attached.set(group, domain);
+  attach(stream: number, domain: IommuDomain): number {
+    if (this.refuses.has(stream)) return -EINVAL;
+    this.attached.set(stream, domain);
+    return 0;
   }
 
-  onFault(handler: (fault: IommuFault) => void): void {
+  reservedRegions(): readonly ReservedRegion[] {
+    return this.reserved;
+  }
+
+  onFault(handler: FaultHandler): void {
     this.#handler = handler;
   }
 
-  fault(fault: IommuFault): void {
-    this.#handler(fault);
+  fault(fault: IommuFault): number {
+    return this.#handler(fault);
   }
 }
 
@@ -175,7 +212,7 @@ export class FakeIommuBench {
     const { cache = null, allocation = {} } = parts;
     const path = { translation: dmaIommu(this.dma), cache, bounce: null, allocation };
     const dev = dmaDevice(this.#services, { ops: composeDmaOps(path), ...dma });
-    const found = this.iommus.groupFor(this.iommu, [group]);
+    const found = this.iommus.groupFor([{ iommu: this.iommu, cells: [group] }]);
     if (typeof found === 'number') throw new Error(`group ${group}: ${found}`);
     this.iommus.addDevice(found, dev);
     return dev;

@@ -1,6 +1,6 @@
 import { InputError } from '../../drivers/base/types/errors';
 import { knownDevices } from '../../machines/devices';
-import { windowSizes } from '../../machines/models';
+import { isModelled } from '../../machines/models';
 import type { Suite } from '../../tests/suites/suite';
 import type { Plugin } from './plugin';
 
@@ -15,7 +15,7 @@ export const checkFree = (
   checkNames('drivers', namesOf(drivers), namesOf(known.drivers), file);
   checkNames('drivers', stringsOf(drivers), stringsOf(known.drivers), file);
   // Interrupt controllers and the like, which the kernel brings up itself, are known by windows.
-  const own = stringsOf(devices).filter(string => windowSizes([string]).length > 0);
+  const own = stringsOf(devices).filter(string => isModelled([string]));
   checkNames('devices', stringsOf(devices), [...stringsOf(known.models), ...own], file);
   const driven = new Set([...stringsOf(known.drivers), ...stringsOf(drivers)]);
   const alone = devices.find(({ compatible }) => !compatible.some(string => driven.has(string)));

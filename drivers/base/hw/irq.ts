@@ -47,6 +47,8 @@ export class IrqInputs implements Stateful {
   readonly levels: Uint32Array;
   readonly #name: string;
   readonly #onChange: (input: number, level: boolean) => void;
+  /** By input, what is wired to it. */
+  readonly #lines = new Map<number, IrqLine[]>();
 
   /** `onChange` is called after `levels` was brought up to date. */
   constructor(name: string, count: number, onChange: (input: number, level: boolean) => void) {
@@ -72,10 +74,12 @@ export class IrqInputs implements Stateful {
     this.#onChange(input, level);
   }
 
-  /** Connects a line to an input. */
+  /** Connects a line to an input, which is asserted while any of its lines is. */
   connect(line: IrqLine, input: number): void {
-    line.connect(level => {
-      this.set(input, level);
+    const lines = this.#lines.get(input) ?? [];
+    this.#lines.set(input, [...lines, line]);
+    line.connect(() => {
+      this.set(input, this.#lines.get(input)?.some(({ level }) => level) ?? false);
     });
   }
 

@@ -116,6 +116,10 @@ export interface Resource {
 export interface IrqResource {
   readonly domain: IrqDomain;
   readonly hwirq: number;
+  /** Its place among the device's `interrupts`, of which some may not be wired; absent: 0. */
+  readonly index?: number;
+  /** Its entry of `interrupt-names`; absent without one. */
+  readonly name?: string;
 }
 
 /** A device as the kernel sees it (struct device and struct platform_device). */

@@ -1,18 +1,18 @@
 import type { Device, Driver } from '../../base/kernel/device';
-import { EINVAL, EIO, ENOMEM } from '../../base/kernel/errno';
+import { EINVAL, EIO, ENOMEM, ENOSYS } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
 import type { IrqReturn } from '../../base/kernel/irq';
 import { ioRegisters } from '../../base/kernel/registers';
 import type { IoRegisters } from '../../base/kernel/registers';
-import { dmaAddr } from '../../base/types/address';
+import { dmaAddr, hex } from '../../base/types/address';
 import type { CpuAddr } from '../../base/types/address';
 import { join64 } from '../../base/types/bits';
 import { BenchError } from '../../base/types/errors';
 import type {
   DomainType,
+  FaultHandler,
   IommuDevice,
   IommuDomain,
-  IommuFault,
   TableMemory,
 } from '../../../mm/iommu/types';
 import { TrivialTable } from './driver/table';
@@ -45,14 +45,15 @@ class TrivialDomain implements IommuDomain {
   }
 }
 
-/** The driver of one trivial IOMMU: domains are tables, groups are streams. */
+/** The driver of one trivial IOMMU: domains are tables. */
 export class TrivialIommuDevice implements IommuDevice {
   readonly name: string;
+  readonly deferredFlush = true;
   readonly #dev: Device;
   readonly #regs: IoRegisters<typeof TRIVIAL_IOMMU>;
   /** By stream, what it is attached to. */
   readonly #attached = new Map<number, TrivialDomain>();
-  #handler: (fault: IommuFault) => void = () => undefined;
+  #handler: FaultHandler = () => -ENOSYS;
 
   constructor(dev: Device, base: CpuAddr) {
     this.name = dev.name;
@@ -72,11 +73,11 @@ export class TrivialIommuDevice implements IommuDevice {
     return 0;
   }
 
-  onFault(handler: (fault: IommuFault) => void): void {
+  onFault(handler: FaultHandler): void {
     this.#handler = handler;
   }
 
-  groupOf(cells: readonly number[]): number {
+  streamOf(cells: readonly number[]): number {
     const [stream] = cells;
     return cells.length === 1 && stream !== undefined && stream < STREAMS ? stream : -EINVAL;
   }
@@ -94,20 +95,22 @@ export class TrivialIommuDevice implements IommuDevice {
     this.#mustBe(domain).ops?.free();
   }
 
-  attach(group: number, domain: IommuDomain): void {
+  attach(number: number, domain: IommuDomain): number {
     const attached = this.#mustBe(domain);
-    const stream = this.#regs.STREAM(group);
     const { ops, type } = attached;
+    if (ops !== null && !ops.isOf(this.#dev)) return -EINVAL;
+    const stream = this.#regs.STREAM(number);
     // Nothing passes while the stream is half one domain's and half another's.
     stream.CTRL.write({ MODE: StreamMode.Abort });
     if (ops !== null) {
       stream.TABLE.write({ FRAME: ops.address / ENTRY_SPAN });
       stream.PAGES.write({ COUNT: ops.pages });
     }
-    this.#attached.set(group, attached);
+    this.#attached.set(number, attached);
     this.#invalidateAll();
     if (ops !== null) stream.CTRL.write({ MODE: StreamMode.Translate });
     else if (type === 'identity') stream.CTRL.write({ MODE: StreamMode.Bypass });
+    return 0;
   }
 
   /** A table was changed: for each stream that has it, its entries, one by one or with all. */
@@ -144,12 +147,12 @@ export class TrivialIommuDevice implements IommuDevice {
     const { STREAM, WRITE, CAUSE } = this.#regs.FAULT_INFO.read();
     const address = join64(this.#regs.FAULT_LO.read().value, this.#regs.FAULT_HI.read().value);
     this.#regs.STATUS.write({ FAULT: 1, MULTIPLE: 1 });
-    this.#handler({
-      group: STREAM,
-      address: dmaAddr(address),
-      write: WRITE === 1,
-      cause: causeOf(CAUSE),
-    });
+    const write = WRITE === 1;
+    const cause = causeOf(CAUSE);
+    if (this.#handler({ stream: STREAM, address: dmaAddr(address), write, cause }) !== 0) {
+      const text = `${cause}, ${write ? 'write' : 'read'} of iova=${hex(address)}, stream ${STREAM}`;
+      this.#dev.services.log.device('err', this.#dev, `Unhandled context fault: ${text}`);
+    }
     return IRQ_HANDLED;
   }
 

@@ -3,6 +3,7 @@ import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
 import type { EventQueue, Timer } from '../../base/hw/event-queue';
+import type { RefusalCause, RefusedAccess, StaleEntry } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { TxResult } from '../../base/hw/mmio';
@@ -30,24 +31,20 @@ const INVALIDATION_NANOSECONDS = 100;
 const ANY_LENGTH = 2 ** 52;
 
 /** Where a transaction is, and whose it is. */
-export interface Access {
+interface Access {
   readonly master: string;
   readonly stream: number;
   readonly address: number;
   readonly write: boolean;
 }
 
-/** A transaction that might have used an entry that the table has no more. */
-export interface StaleEntry extends Access {
-  /** Where the kept entry leads; where the table's leads, null if that is not valid. */
-  readonly older: number;
-  readonly newer: number | null;
-}
-
-/** A transaction that was not let through. */
-export interface RefusedAccess extends Access {
-  readonly cause: FaultCause;
-}
+const REFUSALS: Readonly<Record<FaultCause, RefusalCause>> = {
+  [FaultCause.Abort]: 'abort',
+  [FaultCause.Aperture]: 'aperture',
+  [FaultCause.Translation]: 'translation',
+  [FaultCause.Permission]: 'permission',
+  [FaultCause.Walk]: 'walk',
+};
 
 /** What a trivial IOMMU is wired to. */
 export interface TrivialIommuPorts {
@@ -108,8 +105,8 @@ export class TrivialIommu extends Device {
     });
   }
 
-  /** What the transactions of a master on this stream pass on their way. */
-  stream(stream: number, master: string): IommuHook {
+  /** What the transactions of a master on the stream of these cells pass on their way. */
+  stream([stream = STREAMS]: readonly number[], master: string): IommuHook {
     invariant(stream >= 0 && stream < STREAMS, `${this.name} has no stream ${stream}`);
     return {
       translate: (address, write) => this.#translate({ stream, master, address, write }),
@@ -173,6 +170,8 @@ export class TrivialIommu extends Device {
     for (const older of iotlb.others(key, entry)) {
       onStale?.({
         ...access,
+        iommu: this.name,
+        what: 'translation',
         older: frameOf(older),
         newer: isValid(entry) ? frameOf(entry) : null,
       });
@@ -183,7 +182,7 @@ export class TrivialIommu extends Device {
 
   #fault(access: Access, cause: FaultCause, length: number): IommuAnswer {
     const { stream, address, write } = access;
-    this.#ports.onRefused?.({ ...access, cause });
+    this.#ports.onRefused?.({ ...access, iommu: this.name, cause: REFUSALS[cause] });
     const { STATUS, FAULT_INFO, FAULT_LO, FAULT_HI } = this.#regs;
     if (STATUS.FAULT === 1) {
       STATUS.MULTIPLE = 1;

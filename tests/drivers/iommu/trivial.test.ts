@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { RefusedAccess, StaleEntry } from '../../../drivers/base/hw/iommu';
 import { IrqLine } from '../../../drivers/base/hw/irq';
 import { TxResult } from '../../../drivers/base/hw/mmio';
 import { ioRegisters } from '../../../drivers/base/kernel/registers';
@@ -6,7 +7,6 @@ import { dmaAddr, ticks } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { BenchError } from '../../../drivers/base/types/errors';
 import { TrivialIommu } from '../../../drivers/iommu/trivial/model';
-import type { RefusedAccess, StaleEntry } from '../../../drivers/iommu/trivial/model';
 import { EveryIotlb, LruIotlb } from '../../../drivers/iommu/trivial/model/iotlb';
 import type { Iotlb } from '../../../drivers/iommu/trivial/model/iotlb';
 import {
@@ -52,7 +52,7 @@ const running = (iotlb?: Iotlb) => {
   const { bench, model } = made;
   const bus = new DeviceBus(model);
   const regs = ioRegisters(TRIVIAL_IOMMU, bus.io, bus.baseOf(0));
-  const port = bench.port({ iommu: model.stream(STREAM, 'master') });
+  const port = bench.port({ iommu: model.stream([STREAM], 'master') });
   const entry = (page: number, value: number): void => {
     const bytes = [0, 8, 16, 24].map(shift => (value >>> shift) & 0xff);
     bench.poke(RAM_BASE + 4 * page, bytes);
@@ -100,7 +100,7 @@ deviceModelConformance(test, 'trivial-iommu', () => {
       bus.write(last + streams.registers.PAGES.at, 4, PAGES);
       bus.write(last + streams.registers.CTRL.at, 4, StreamMode.Translate);
       bus.write(TRIVIAL_IOMMU.registers.CTRL.at, 4, 1);
-      const hook = model.stream(STREAMS - 1, 'master');
+      const hook = model.stream([STREAMS - 1], 'master');
       hook.translate(0, false);
       hook.translate(0, true);
     },
@@ -136,7 +136,7 @@ test('while it is off, and for a stream in bypass, addresses pass unchanged', t 
   regs.STREAM(STREAM).CTRL.write({ MODE: StreamMode.Bypass });
   t.deepEqual(read(DATA), [1, 2, 3, 4]);
   const windows = [{ dma: 0x100, cpu: DATA, size: 0x10 }];
-  const port = bench.port({ iommu: model.stream(STREAM, 'master'), windows });
+  const port = bench.port({ iommu: model.stream([STREAM], 'master'), windows });
   const into = new Uint8Array(2);
   t.is(port.read(dmaAddr(0x102), 2, into), TxResult.Ok, 'then the bus has its windows');
   t.deepEqual([...into], [3, 4]);
@@ -181,7 +181,13 @@ test('the first fault is kept until it is cleared, later ones are only noted', t
   read(2 * PAGE_SIZE);
   t.like(regs.STATUS.read(), { FAULT: 1, MULTIPLE: 1 });
   t.is(regs.FAULT_LO.read().value, PAGE_SIZE);
-  const told = { master: 'master', stream: STREAM, write: false, cause: FaultCause.Translation };
+  const told = {
+    iommu: 'iommu',
+    master: 'master',
+    stream: STREAM,
+    write: false,
+    cause: 'translation',
+  };
   t.deepEqual(
     refused,
     [1, 2].map(page => ({ ...told, address: page * PAGE_SIZE })),
@@ -249,7 +255,7 @@ test('streams have tables and entries of their own', t => {
   regs.STREAM(2).CTRL.write({ MODE: StreamMode.Translate });
   regs.STREAM(2).TABLE.write({ FRAME: TABLE + 1 });
   regs.STREAM(2).PAGES.write({ COUNT: PAGES });
-  const other = bench.port({ iommu: model.stream(2, 'other') });
+  const other = bench.port({ iommu: model.stream([2], 'other') });
   t.is(other.read(dmaAddr(4 * PAGE_SIZE), 4, new Uint8Array(4)), TxResult.Error);
   t.is(regs.FAULT_INFO.read().STREAM, 2);
 });
@@ -273,6 +279,8 @@ test('every TLB at once: the table decides, and what else might have been used i
   entry(1, to(RAM_BASE));
   t.deepEqual(read(PAGE_SIZE + 4, 1), [to(RAM_BASE) % 256]);
   const told = {
+    iommu: 'iommu',
+    what: 'translation',
     master: 'master',
     stream: STREAM,
     address: PAGE_SIZE + 4,
@@ -321,5 +329,5 @@ test('reset forgets the TLB and what was under way, and then lets everything pas
   model.reset.release();
   t.is(bench.events.pending, 0);
   t.deepEqual(read(DATA, 1), [1]);
-  t.throws(() => model.stream(STREAMS, 'master'), { instanceOf: BenchError });
+  t.throws(() => model.stream([STREAMS], 'master'), { instanceOf: BenchError });
 });

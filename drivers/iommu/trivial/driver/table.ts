@@ -11,11 +11,13 @@ import {
   dmaUnmapSingle,
 } from '../../../../mm/dma-mapping-common';
 import { IommuProt } from '../../../../mm/iommu/types';
-import type { IommuOps, TableMemory } from '../../../../mm/iommu/types';
+import { gatherAddPage } from '../../../../mm/iommu/gather';
+import type { IotlbGather } from '../../../../mm/iommu/gather';
+import type { IommuOps, Mapped, TableMemory } from '../../../../mm/iommu/types';
 import { getOrder } from '../../../../mm/zone';
 import { ENTRY, ENTRY_SIZE, ENTRY_SPAN } from '../regs';
 
-/** Ends what the TLB holds of `count` entries of a table, from the `first` on. */
+/** Ends what the TLB holds of `count` entries of a table, from the `first` on; Infinity: of all. */
 export type FlushEntries = (first: number, count: number) => void;
 
 const NOTHING = 0;
@@ -89,24 +91,38 @@ export class TrivialTable implements IommuOps {
     this.#memory.free(this.#entries, getOrder(bytes));
   }
 
-  map(iova: DmaAddr, address: PhysAddr, size: number, prot: number): number {
+  /** True for a table of this IOMMU's. */
+  isOf(dev: Device): boolean {
+    return dev === this.#dev;
+  }
+
+  map(
+    iova: DmaAddr,
+    address: PhysAddr,
+    _pageSize: number,
+    count: number,
+    prot: number,
+    mapped: Mapped,
+  ): number {
     const first = iova / ENTRY_SPAN;
-    const count = size / ENTRY_SPAN;
     const leadsTo = address / ENTRY_SPAN;
     if (first + count > this.pages || leadsTo + count > ENTRY.FRAME.max + 1) return -EINVAL;
     for (let i = 0; i < count; i++) if (isValid(this.#load(first + i))) return -EEXIST;
     const isWritten = Math.floor(prot / IommuProt.Write) % 2 === 1;
     const rights = ENTRY.VALID.at(1) + ENTRY.WRITE.at(isWritten ? 1 : 0);
     this.#change(first, count, i => rights + ENTRY.FRAME.at(leadsTo + i));
+    mapped.bytes += count * ENTRY_SPAN;
     return 0;
   }
 
-  unmap(iova: DmaAddr, size: number): number {
+  unmap(iova: DmaAddr, _pageSize: number, count: number, gather: IotlbGather): number {
     const first = iova / ENTRY_SPAN;
-    const count = Math.min(size / ENTRY_SPAN, this.pages - first);
+    const most = Math.min(count, this.pages - first);
     let unmapped = 0;
-    for (let i = 0; i < count; i++) if (isValid(this.#load(first + i))) unmapped++;
-    if (unmapped > 0) this.#change(first, count, () => NOTHING);
+    while (unmapped < most && isValid(this.#load(first + unmapped))) unmapped++;
+    if (unmapped === 0) return 0;
+    this.#change(first, unmapped, () => NOTHING);
+    if (!gather.isQueued) gatherAddPage(this, gather, iova, ENTRY_SPAN, unmapped);
     return unmapped * ENTRY_SPAN;
   }
 
@@ -117,8 +133,12 @@ export class TrivialTable implements IommuOps {
     return physAddr(ENTRY.FRAME.of(entry) * ENTRY_SPAN + (iova % ENTRY_SPAN));
   }
 
-  flush(iova: DmaAddr, size: number): void {
-    this.#flush(iova / ENTRY_SPAN, size / ENTRY_SPAN);
+  sync({ start, end, pageSize }: IotlbGather): void {
+    if (pageSize > 0) this.#flush(start / ENTRY_SPAN, (end + 1 - start) / ENTRY_SPAN);
+  }
+
+  flushAll(): void {
+    this.#flush(0, Infinity);
   }
 
   #change(first: number, count: number, entry: (index: number) => number): void {

@@ -83,3 +83,16 @@ test('inputs come back from a snapshot without being heard, and refuse a foreign
     { instanceOf: InputError, message: /expected 1 words, found 2/ },
   );
 });
+
+test('an input that several lines share is asserted while one of them is', t => {
+  const inputs = new IrqInputs('gic', 4, () => undefined);
+  const [one, other] = [new IrqLine('one'), new IrqLine('other')];
+  inputs.connect(one, 2);
+  inputs.connect(other, 2);
+  one.set(true);
+  other.set(true);
+  other.set(false);
+  t.true(inputs.level(2));
+  one.set(false);
+  t.false(inputs.level(2));
+});

@@ -1,0 +1,92 @@
+import type { IommuHook } from '../../drivers/base/hw/dma-port';
+import { at } from '../../drivers/base/types/arrays';
+import { PAGE_SIZE } from '../../drivers/base/types/bits';
+import type { OfPhandleArgs } from '../../drivers/of/phandle';
+import type { DtNode } from '../../drivers/of/tree';
+import type { DevicePlan } from '../plan-devices';
+import type { DmaFacts } from '../quirks';
+import type { IommuKind } from './kind';
+import { trivialIommuKind } from './trivial';
+
+/*
+ * IOMMUs that dmabench models, and which masters are behind them. All others translate nothing, as
+ * in bypass.
+ */
+
+/** Each kind is one file here, and one entry. */
+const KINDS: readonly IommuKind[] = [trivialIommuKind];
+
+/** The first string, of those that a node has, that a kind answers to, with the kind. */
+const matchOf = (compatible: readonly string[]): { name: string; kind: IommuKind } | null => {
+  for (const name of compatible) {
+    const kind = KINDS.find(({ compatible: names }) => names.includes(name));
+    if (kind !== undefined) return { name, kind };
+  }
+  return null;
+};
+
+/** The string by which the IOMMU of a node is modelled, or null. */
+export const iommuMatch = (compatible: readonly string[]): string | null =>
+  matchOf(compatible)?.name ?? null;
+
+/** How the IOMMU of a node is modelled; null: it is not, or it is none. */
+export const iommuKindOf = ({ compatible }: DtNode): IommuKind | null =>
+  matchOf(compatible)?.kind ?? null;
+
+/** Where transactions of a master go first. */
+export interface Stream {
+  /** The IOMMU's node. */
+  readonly node: DtNode;
+  readonly kind: IommuKind;
+  /** As the tree writes it. */
+  readonly cells: readonly number[];
+}
+
+/**
+ * The streams of a master behind IOMMUs that are modelled, one for each specifier; empty for any
+ * other. A master behind one IOMMU that is modelled and one that is not is none.
+ */
+export const streamsOf = ({ iommu }: DmaFacts): readonly Stream[] => {
+  if (iommu.kind !== 'iommu') return [];
+  const streams = iommu.specs.flatMap(({ node, args: cells }: OfPhandleArgs): Stream[] => {
+    const kind = iommuKindOf(node);
+    return kind === null ? [] : [{ node, kind, cells }];
+  });
+  return streams.length === iommu.specs.length ? streams : [];
+};
+
+/** InputError for an IOMMU, or a master behind one, that its binding does not permit. */
+export const checkIommus = (devices: readonly DevicePlan[]): void => {
+  for (const { device, effective, function: pci } of devices) {
+    iommuKindOf(device.node)?.check(device.node);
+    checkStreams(effective);
+    if (pci !== null) checkStreams(pci);
+  }
+};
+
+const checkStreams = (facts: DmaFacts): void => {
+  for (const { node, kind, cells } of streamsOf(facts)) {
+    const expected = kind.checkStream(node, cells);
+    if (expected === null) continue;
+    const property = facts.kind === 'platform' ? 'iommus' : 'iommu-map';
+    throw facts.node.problem(property, expected, cells.join(' '));
+  }
+};
+
+/**
+ * What the transactions of a master with these streams pass. One with several is taken to use them
+ * page by page in turn, as a device does that spreads its data over several ports.
+ */
+export const hookOf = (hooks: readonly IommuHook[]): IommuHook | null => {
+  const [only] = hooks;
+  if (only === undefined || hooks.length === 1) return only ?? null;
+  return {
+    mayStall: hooks.some(({ mayStall }) => mayStall === true),
+    translate: (address, write) => {
+      const page = Math.floor(address / PAGE_SIZE);
+      const answer = at(hooks, page % hooks.length).translate(address, write);
+      const left = (page + 1) * PAGE_SIZE - address;
+      return answer === null || answer.length <= left ? answer : { ...answer, length: left };
+    },
+  };
+};
