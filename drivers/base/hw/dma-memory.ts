@@ -33,6 +33,30 @@ export interface TransferWindows {
 const join4 = (a: number, b: number, c: number, d: number): number =>
   (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 
+/** What is in RAM of translation tables: for walks that are no event of the machine. */
+export class UnseenTables {
+  /** Of what readTable64 read last. */
+  tableHigh = 0;
+  readonly #ram: Ram;
+
+  constructor(ram: Ram) {
+    this.#ram = ram;
+  }
+
+  /** As DmaMemory.readTable. */
+  readTable(address: number): number | null {
+    const word = this.#ram.wordOf(address);
+    return word < 0 ? null : this.#ram.readWord(word) >>> 0;
+  }
+
+  /** As DmaMemory.readTable64. */
+  readTable64(address: number): number | null {
+    const low = this.readTable(address);
+    this.tableHigh = this.readTable(address + 4) ?? 0;
+    return low;
+  }
+}
+
 /** Most bytes that a bus moves in one piece. */
 export const MAX_PIECE = 32;
 
@@ -47,6 +71,8 @@ export abstract class DmaMemory {
   readonly windows: TransferWindows | null = null;
   /** Of what readTable64 read last. */
   tableHigh = 0;
+  /** For what an IOMMU fetches unasked. */
+  readonly unseen: UnseenTables;
   protected readonly ram: Ram;
   readonly #io: IoBus;
   readonly #observe: LineObserver;
@@ -56,6 +82,7 @@ export abstract class DmaMemory {
   /** `piece`: the bytes of the shortest line of any cache, if below MAX_PIECE; a power of two. */
   constructor(ram: Ram, io: IoBus, observe: LineObserver, piece = MAX_PIECE) {
     this.ram = ram;
+    this.unseen = new UnseenTables(ram);
     this.#io = io;
     this.#observe = observe;
     this.#piece = piece;
