@@ -2,10 +2,12 @@ import { COHERENT_KINDS, coherentKind } from '../arch/arm/mm/coherent';
 import type { CoherentChoice } from '../arch/arm/mm/coherent';
 import { IN_ORDER } from '../arch/arm/mm/coherent/steps';
 import type { StepOrder } from '../arch/arm/mm/coherent/steps';
+import type { RamRange } from '../arch/arm/mm/layout';
 import type { CoherentBoard } from '../arch/arm/mm/coherent/strategy';
 import { GIB } from '../drivers/base/types/bits';
 import { InputError } from '../drivers/base/types/errors';
 import type { Arch } from '../drivers/of/linux';
+import type { MemRange } from '../drivers/of/memblock';
 import type { DeviceTree } from '../drivers/of/tree';
 import type { CoherentName } from '../mm/arch-dma';
 import type { CpuPlan } from './plan-cpus';
@@ -68,12 +70,20 @@ const sizeOf = ({ banks }: MemoryPlan): number =>
   banks.reduce((sum, { size }) => sum + Number(size), 0);
 
 const boardOf = ({ memory, facts }: CoherentPlan): CoherentBoard => {
-  const pool = memory.reserved.regions.find(({ cmaDefault }) => cmaDefault);
+  const areas = memory.reserved.regions.filter(({ kind }) => kind === 'cma');
+  const own = areas.filter(({ cmaDefault }) => !cmaDefault);
+  const pool = areas.find(({ cmaDefault }) => cmaDefault);
   return {
-    cma: pool === undefined ? null : { base: Number(pool.base), size: Number(pool.size) },
+    cma: pool === undefined ? null : rangeOf(pool),
+    ownCma: own.map(rangeOf),
     dmaEnd: facts.dmaZoneLimit === null ? null : facts.dmaZoneLimit + 1,
   };
 };
+
+const rangeOf = ({ base, size }: MemRange): RamRange => ({
+  base: Number(base),
+  size: Number(size),
+});
 
 const checkSize = (plan: CoherentPlan): void => {
   if (!isTooLargeForPages(plan)) return;

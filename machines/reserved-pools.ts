@@ -57,6 +57,7 @@ export const prepareAtomicPools = (kernel: Kernel, size?: number): void => {
       return pools.alloc(bytes, isReachable);
     },
     free: (cpuAddr, bytes) => pools?.free(cpuAddr, bytes) ?? false,
+    contains: cpuAddr => pools?.contains(cpuAddr) ?? false,
   };
 };
 

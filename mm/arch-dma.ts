@@ -1,6 +1,8 @@
 import type { DmaDirection, Page } from '../drivers/base/kernel/dma-mapping';
+import type { CmaPool } from '../drivers/base/kernel/dma-pools';
 import type { Gfp } from '../drivers/base/kernel/gfp';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
+import type { PageSource } from './dma-contiguous';
 import type { PgMemory } from './pgprot';
 
 /** Cache maintenance around the transfers of a device that does not snoop. */
@@ -30,15 +32,32 @@ export interface CoherentRequest {
   readonly gfp: Gfp;
   /** Largest physical address that the device reaches. */
   readonly limit: PhysAddr;
+  /**
+   * Where its pages come from, the allocator if absent. A strategy that has memory of its own asks
+   * neither.
+   */
+  readonly source?: PageSource;
+  /** The device's own contiguous area, for a strategy whose memory is contiguous areas. */
+  readonly cma?: CmaPool | null;
+  /** Nobody needs an address of it (DMA_ATTR_NO_KERNEL_MAPPING): none is kept that is not there. */
+  readonly isUnmapped?: boolean;
+  /** What it holds is nobody's concern: it need not be zeroed. */
+  readonly isRaw?: boolean;
 }
 
 /** Coherent memory: zeroed, and nothing of it in any cache. */
 export interface CoherentBlock {
+  /** No address any more if `isUnmapped`. */
   readonly cpuAddr: CpuAddr;
   readonly phys: PhysAddr;
   /** Its first page; null for memory that has no struct page. */
   readonly page: Page | null;
   readonly size: number;
+  /** As what it is mapped: any other mapping of it has to be the same. */
+  readonly memory: PgMemory;
+  readonly isUnmapped?: boolean;
+  /** Where its pages go back to; absent: to the allocator, or they have never been there. */
+  readonly source?: PageSource;
 }
 
 /** Why there is none, in a sentence: `no highmem on this machine`. */

@@ -74,10 +74,14 @@ class ZonePool {
     return null;
   }
 
-  free(address: CpuAddr, size: number): boolean {
-    const chunk = this.#chunks.find(
+  chunkOf(address: CpuAddr): Chunk | undefined {
+    return this.#chunks.find(
       ({ cpuAddr, bitmap }) => address >= cpuAddr && address < cpuAddr + bitmap.size * PAGE_SIZE,
     );
+  }
+
+  free(address: CpuAddr, size: number): boolean {
+    const chunk = this.chunkOf(address);
     if (chunk === undefined) return false;
     const first = (address - chunk.cpuAddr) / PAGE_SIZE;
     const count = Math.ceil(size / PAGE_SIZE);
@@ -149,6 +153,10 @@ export class AtomicPools implements AtomicPool {
 
   free(cpuAddr: CpuAddr, size: number): boolean {
     return this.#pools.some(pool => pool.free(cpuAddr, size));
+  }
+
+  contains(cpuAddr: CpuAddr): boolean {
+    return this.#pools.some(pool => pool.chunkOf(cpuAddr) !== undefined);
   }
 
   #schedule(): void {

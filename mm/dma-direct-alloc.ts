@@ -10,13 +10,13 @@ import type { CpuAddr, DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { cpuAddr, hex, physAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
 import type { ArchDma, CoherentBlock } from './arch-dma';
-import { cmaAlignOrder } from './cma';
+import { ContiguousPages } from './dma-contiguous';
 import { dmaLimit, dmaToPhys, physToDma } from './dma-direct';
 import type { DmaAllocation } from './dma-stages';
 import { dmaPgprot, mmapPages } from './dma-user';
 import type { PageAllocator } from './page-alloc';
 import { pageToPhys, pfnToPage, physToPage } from './page-alloc';
-import { getOrder } from './zone';
+import type { PgMemory } from './pgprot';
 
 /** Memory that was set aside at boot, as far as a machine has it. */
 export interface SetAside {
@@ -37,34 +37,44 @@ export interface DirectSources {
   readonly setAside: SetAside;
 }
 
-/** Zones to be tried after the one that a mask falls into, if its memory is out of reach. */
-const LOWER_ZONES: readonly Gfp[] = [{}, { dma32: true }, { dma: true }];
-
 /**
  * Memory of their own for devices that use physical addresses (dma_direct_alloc and its like in
- * kernel/dma/direct.c). In turn: with DmaAttr.NoKernelMapping pages without an address; for a
- * device that does not snoop the global pool, the atomic pool if the caller cannot sleep, what the
- * architecture makes uncached; for one that does, pages at their linear address.
+ * kernel/dma/direct.c). For a device that snoops: pages, at their linear address. For one that does
+ * not, in turn: the global pool, unless it asks for memory without an address; the atomic pool if the
+ * caller cannot sleep; what the architecture makes uncached, of contiguous areas where that takes
+ * its pages from anywhere.
  */
 export class DirectAllocation implements DmaAllocation {
   readonly #sources: DirectSources;
-  /** What the architecture gave, by where. */
+  readonly #contiguous: ContiguousPages;
+  /** What the architecture gave, by what the caller was given for the CPU. */
   readonly #blocks = new Map<CpuAddr, CoherentBlock>();
+  /** What the atomic pool gave to who asked for no address, by its cookie. */
+  readonly #ofPool = new Map<CpuAddr, CpuAddr>();
 
   constructor(sources: DirectSources) {
     this.#sources = sources;
+    this.#contiguous = new ContiguousPages(sources);
   }
 
-  readonly alloc = (dev: Device, size: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null => {
+  readonly alloc = (dev: Device, size: number, flags: Gfp, attrs: DmaAttrs): DmaMemory | null => {
     const bytes = alignUp(size, PAGE_SIZE);
     if (bytes === 0) return null;
-    if (hasDmaAttr(attrs, DmaAttr.NoKernelMapping)) return this.#allocNoMapping(dev, bytes, gfp);
-    if (dev.dma.coherent) return this.#allocCached(dev, bytes, gfp);
-    const { globalPool, atomicPool } = this.#sources.setAside;
-    if (globalPool !== null) return this.#memoryOf(dev, globalPool.alloc(bytes));
-    if (gfp.atomic === true && atomicPool !== null) {
+    const gfp = hasDmaAttr(attrs, DmaAttr.NoWarn) ? { ...flags, noWarn: true } : flags;
+    const isUnmapped = hasDmaAttr(attrs, DmaAttr.NoKernelMapping);
+    if (dev.dma.coherent) {
+      return isUnmapped
+        ? this.#allocPagesAlone(dev, bytes, gfp)
+        : this.#allocCached(dev, bytes, gfp);
+    }
+    const { arch, setAside } = this.#sources;
+    const { globalPool, atomicPool } = setAside;
+    if (globalPool !== null && !isUnmapped) return this.#memoryOf(dev, globalPool.alloc(bytes));
+    // Where the alias stays, nothing is mapped for who needs no address: that does not sleep.
+    const mayUsePool = !(isUnmapped && arch.coherent.keepsAlias);
+    if (gfp.atomic === true && atomicPool !== null && mayUsePool) {
       const reaches = (phys: PhysAddr, length: number): boolean => coherentOk(dev, phys, length);
-      return this.#memoryOf(dev, atomicPool.alloc(bytes, reaches));
+      return this.#fromAtomicPool(dev, atomicPool.alloc(bytes, reaches), isUnmapped);
     }
     return this.#allocUncached(dev, bytes, gfp, attrs);
   };
@@ -85,20 +95,23 @@ export class DirectAllocation implements DmaAllocation {
   ): void => {
     const { arch, linear, setAside } = this.#sources;
     const bytes = alignUp(size, PAGE_SIZE);
-    if (hasDmaAttr(attrs, DmaAttr.NoKernelMapping)) {
-      this.#freePages(dev, pfnToPage(address), bytes);
-      return;
-    }
     const block = this.#blocks.get(address);
     if (block !== undefined) {
       this.#blocks.delete(address);
       arch.coherent.free(block);
       return;
     }
+    if (hasDmaAttr(attrs, DmaAttr.NoKernelMapping)) {
+      const pooled = this.#ofPool.get(address);
+      if (pooled === undefined) this.#contiguous.free(dev, pfnToPage(address), bytes);
+      else setAside.atomicPool?.free(pooled, bytes);
+      this.#ofPool.delete(address);
+      return;
+    }
     if (setAside.globalPool?.release(address, bytes) === true) return;
     if (setAside.atomicPool?.free(address, bytes) === true) return;
     if (linear.virtToPhys(address) === null) arch.vunmap(address);
-    this.#freePages(dev, this.#pageAt(dev, handle), bytes);
+    this.#contiguous.free(dev, this.#pageAt(dev, handle), bytes);
   };
 
   readonly allocPages: NonNullable<DmaAllocation['allocPages']> = (dev, size, _direction, gfp) => {
@@ -109,26 +122,26 @@ export class DirectAllocation implements DmaAllocation {
   };
 
   readonly freePages: NonNullable<DmaAllocation['freePages']> = (dev, size, page) => {
-    this.#freePages(dev, page, size);
+    this.#contiguous.free(dev, page, size);
   };
 
+  /** As what the kernel has it mapped, whatever the attributes of now. */
   readonly mmap: NonNullable<DmaAllocation['mmap']> = (dev, vma, address, handle, size, attrs) => {
     const ofPool = this.#sources.setAside.globalPool?.mmap(vma, address, size) ?? null;
     if (ofPool !== null) return ofPool;
     const first = this.#pageAt(dev, handle);
-    return mmapPages(vma, size, dmaPgprot(dev, attrs), index => pfnToPage(first + index));
+    const memory = this.#memoryAt(address) ?? dmaPgprot(dev, attrs);
+    return mmapPages(vma, size, memory, index => pfnToPage(first + index));
   };
 
   readonly getSgtable: NonNullable<DmaAllocation['getSgtable']> = (dev, _address, handle, size) =>
     new SgTable([new SgEntry(this.#pageAt(dev, handle), 0, alignUp(size, PAGE_SIZE))]);
 
   /** The CPU has no address of it: what is answered is the page's number, which nothing maps. */
-  #allocNoMapping(dev: Device, bytes: number, gfp: Gfp): DmaMemory | null {
-    const { pages, arch } = this.#sources;
+  #allocPagesAlone(dev: Device, bytes: number, gfp: Gfp): DmaMemory | null {
     const page = this.#take(dev, bytes, gfp, true);
     if (page === null) return null;
-    pages.clear(page, bytes / PAGE_SIZE);
-    if (!pages.isHighmem(page)) arch.prepareCoherent(pageToPhys(page), bytes);
+    this.#sources.pages.clear(page, bytes / PAGE_SIZE);
     return { cpuAddr: cpuAddr(page), dmaHandle: physToDma(dev, pageToPhys(page)) };
   }
 
@@ -139,7 +152,7 @@ export class DirectAllocation implements DmaAllocation {
     const phys = pageToPhys(page);
     const address = linear.physToVirt(phys) ?? this.#remap(page, bytes);
     if (address === null) {
-      this.#freePages(dev, page, bytes);
+      this.#contiguous.free(dev, page, bytes);
       return null;
     }
     pages.clear(page, bytes / PAGE_SIZE);
@@ -154,62 +167,59 @@ export class DirectAllocation implements DmaAllocation {
 
   #allocUncached(dev: Device, size: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null {
     const { coherent } = this.#sources.arch;
-    const limit = reachOf(dev);
-    const memory = dmaPgprot(dev, attrs);
-    for (const zone of this.#zonesFor(limit)) {
-      const request = { size, memory, gfp: { ...gfp, ...zone }, limit };
-      const block = coherent.alloc(request);
-      if ('refused' in block) {
-        if (hasDmaAttr(attrs, DmaAttr.NoWarn) || gfp.noWarn === true) return null;
-        dev.services.log.device('warn', dev, `no coherent memory: ${block.refused}`);
-        return null;
-      }
-      if (coherentOk(dev, block.phys, size)) {
-        this.#blocks.set(block.cpuAddr, block);
-        return { cpuAddr: block.cpuAddr, dmaHandle: physToDma(dev, block.phys) };
-      }
-      coherent.free(block);
+    const isUnmapped = hasDmaAttr(attrs, DmaAttr.NoKernelMapping);
+    const block = coherent.alloc({
+      ...{ size, gfp, isUnmapped },
+      memory: dmaPgprot(dev, attrs),
+      limit: reachOf(dev),
+      source: {
+        take: highmem => this.#take(dev, size, gfp, highmem),
+        release: page => {
+          this.#contiguous.free(dev, page, size);
+        },
+      },
+      cma: dev.dma.cma,
+    });
+    if ('refused' in block) {
+      if (gfp.noWarn === true) return null;
+      dev.services.log.device('warn', dev, `no coherent memory: ${block.refused}`);
+      return null;
     }
-    return null;
+    if (!coherentOk(dev, block.phys, size)) {
+      coherent.free(block);
+      return null;
+    }
+    const address = isUnmapped ? cookieOf(block) : block.cpuAddr;
+    this.#blocks.set(address, block);
+    return { cpuAddr: address, dmaHandle: physToDma(dev, block.phys) };
   }
 
   #memoryOf(dev: Device, block: PoolBlock | null): DmaMemory | null {
     return block && { cpuAddr: block.cpuAddr, dmaHandle: physToDma(dev, block.phys) };
   }
 
-  /** Contiguous pages that the device reaches, their contents undefined (__dma_direct_alloc_pages). */
+  #fromAtomicPool(dev: Device, block: PoolBlock | null, isUnmapped: boolean): DmaMemory | null {
+    const memory = this.#memoryOf(dev, block);
+    if (memory === null || block === null || !isUnmapped) return memory;
+    const cookie = cookieOf(block);
+    this.#ofPool.set(cookie, block.cpuAddr);
+    return { ...memory, cpuAddr: cookie };
+  }
+
+  /** As what an allocation is mapped, if that is known. */
+  #memoryAt(address: CpuAddr): PgMemory | null {
+    const { atomicPool } = this.#sources.setAside;
+    const isOfPool = this.#ofPool.has(address) || atomicPool?.contains(address) === true;
+    return this.#blocks.get(address)?.memory ?? (isOfPool ? 'dmacoherent' : null);
+  }
+
+  /** Contiguous pages that the device reaches, their contents undefined. */
   #take(dev: Device, bytes: number, gfp: Gfp, highmem: boolean): Page | null {
     const { pages } = this.#sources;
-    const isUsable = (page: Page): boolean =>
-      coherentOk(dev, pageToPhys(page), bytes) && (highmem || !pages.isHighmem(page));
-    const contiguous = this.#takeContiguous(dev, bytes, gfp);
-    if (contiguous !== null) {
-      if (isUsable(contiguous)) return contiguous;
-      this.#freePages(dev, contiguous, bytes);
-    }
-    for (const zone of this.#zonesFor(reachOf(dev))) {
-      const page = pages.allocKernelPages({ ...gfp, ...zone, zero: false }, getOrder(bytes));
-      if (page === null) return null;
-      if (isUsable(page)) return page;
-      pages.freePagesAt(page, getOrder(bytes));
-    }
-    return null;
-  }
-
-  /** Of the device's CMA area or, if it is more than a page, everybody's (dma_alloc_contiguous). */
-  #takeContiguous(dev: Device, bytes: number, gfp: Gfp): Page | null {
-    if (gfp.atomic === true) return null;
-    const area = dev.dma.cma ?? (bytes > PAGE_SIZE ? this.#sources.setAside.cma : null);
-    return area?.alloc(bytes / PAGE_SIZE, cmaAlignOrder(bytes), gfp.noWarn === true) ?? null;
-  }
-
-  /** dma_free_contiguous. */
-  #freePages(dev: Device, page: Page, bytes: number): void {
-    const { pages, setAside } = this.#sources;
-    const count = bytes / PAGE_SIZE;
-    if (dev.dma.cma?.release(page, count) === true) return;
-    if (setAside.cma?.release(page, count) === true) return;
-    pages.freePagesAt(page, getOrder(bytes));
+    return this.#contiguous.alloc(dev, bytes, gfp, reachOf(dev), page => {
+      if (!highmem && pages.isHighmem(page)) return false;
+      return coherentOk(dev, pageToPhys(page), bytes);
+    });
   }
 
   #pageAt(dev: Device, handle: DmaAddr): Page {
@@ -217,14 +227,10 @@ export class DirectAllocation implements DmaAllocation {
     if (phys !== null) return physToPage(phys);
     throw new KernelOops(`${dev.name}: no memory at bus address ${hex(handle)}`);
   }
-
-  /** The zone that a limit falls into, then the lower ones (dma_direct_optimal_gfp_mask). */
-  #zonesFor(limit: PhysAddr): readonly Gfp[] {
-    const { dmaZoneLimit } = this.#sources;
-    if (dmaZoneLimit !== null && limit <= dmaZoneLimit) return LOWER_ZONES.slice(2);
-    return limit <= 2 ** 32 - 1 ? LOWER_ZONES.slice(1) : LOWER_ZONES;
-  }
 }
+
+/** What stands for memory that the CPU has no address of: the number of its first page. */
+const cookieOf = ({ phys }: { readonly phys: PhysAddr }): CpuAddr => cpuAddr(physToPage(phys));
 
 /** True if the device reaches all of this memory as coherent memory (dma_coherent_ok). */
 const coherentOk = (dev: Device, phys: PhysAddr, size: number): boolean => {

@@ -105,10 +105,12 @@ test('a pool beyond the reach of a device is given all the same, and told of', t
   );
 });
 
-test('areas for movable pages are given by name; what is none of this is an error', t => {
+test('areas for movable pages are given by name, and are what memory is from; what is none of this is an error', t => {
   const dev = device(machine);
   t.is(init(dev, 1), 0);
   t.is(dev.dma.cma?.name, 'area@89000000');
+  const own = dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL);
+  t.is(own?.dmaHandle, 0x8900_0000, 'and its memory is from there');
   t.is(init(dev, 2), 0);
   t.is(dev.dma.cma, machine.kernel.setAside.cma);
   t.is(init(dev, 3), 0);

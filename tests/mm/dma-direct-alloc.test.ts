@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { DeviceDma, LinearMap } from '../../drivers/base/kernel/device';
 import { gatedDma } from '../../drivers/base/kernel/call-gate';
+import type { UserVma } from '../../drivers/base/kernel/user-vma';
 import type { DmaMemory } from '../../drivers/base/kernel/dma-map-ops';
 import type { AtomicPool, CmaPool, DevicePool } from '../../drivers/base/kernel/dma-pools';
 import { GFP_ATOMIC, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
@@ -22,6 +23,7 @@ import {
   dmaFreeAttrs,
   dmaFreeCoherent,
   dmaMmapCoherent,
+  dmaMmapWc,
 } from '../../mm/dma-mapping-common';
 import { composeDmaOps } from '../../mm/dma-ops';
 import { PageAllocator, pageToPhys, pfnToPage, physToPage } from '../../mm/page-alloc';
@@ -68,9 +70,12 @@ class Sources {
       keepsAlias: false,
       alloc: request => {
         this.requests.push(request);
-        return this.blocks.shift() ?? { refused: 'nothing left' };
+        return this.blocks.shift() ?? this.fromSource(request);
       },
-      free: ({ phys }) => this.told.push(`block ${phys} back`),
+      free: ({ phys, page, source }) => {
+        this.told.push(`block ${phys} back`);
+        if (page !== null) source?.release(page);
+      },
     },
     prepareCoherent: (address, size) => this.told.push(`flushed ${address} ${size}`),
     vmap: pages => {
@@ -95,6 +100,14 @@ class Sources {
     return dmaDevice(services, { ops, ...dma });
   }
 
+  /** As an architecture that changes the mapping of any page. */
+  fromSource({ source, size, memory }: CoherentRequest): ReturnType<ArchDma['coherent']['alloc']> {
+    const page = source?.take(false) ?? null;
+    if (page === null || source === undefined) return { refused: 'nothing left' };
+    const phys = pageToPhys(page);
+    return { cpuAddr: cpuAddr(VMALLOC + phys), phys, page, size, memory, source };
+  }
+
   take(): string[] {
     return this.told.splice(0);
   }
@@ -105,6 +118,7 @@ const block = (phys: number, size = PAGE_SIZE): CoherentBlock => ({
   phys: physAddr(phys),
   page: physToPage(physAddr(phys)),
   size,
+  memory: 'dmacoherent',
 });
 
 const must = (memory: DmaMemory | null): DmaMemory => {
@@ -129,6 +143,7 @@ const poolAt = (phys: number, told: string[]): DevicePool & AtomicPool => ({
     told.push(`pool takes ${size}`);
     return true;
   },
+  contains: address => address === VMALLOC + phys,
   mmap: (_vma, address) => (address === VMALLOC + phys ? 77 : null),
 });
 
@@ -169,7 +184,7 @@ test('a device with a pool of its own gets its memory there and nowhere else', t
   t.deepEqual([sources.requests.length, sources.pages.freePages], [0, sources.pages.managedPages]);
 });
 
-test('the order of sources: no mapping, the global pool, the atomic pool, the architecture', t => {
+test('the order of sources: the global pool, the atomic pool, the architecture', t => {
   const sources = new Sources();
   const dev = sources.device({});
   const { setAside } = sources;
@@ -188,12 +203,6 @@ test('the order of sources: no mapping, the global pool, the atomic pool, the ar
   t.is(global.dmaHandle, dmaAddr(0x7000));
   dmaFreeCoherent(dev, 1, global.cpuAddr, global.dmaHandle);
   t.deepEqual(sources.take(), ['pool 4096', 'pool takes 4096']);
-  const attrs = DmaAttr.NoKernelMapping;
-  const cookie = must(dmaAllocAttrs(dev, 1, GFP_ATOMIC, attrs));
-  const phys = Number(cookie.dmaHandle);
-  t.deepEqual(sources.take(), [`flushed ${phys} 4096`]);
-  t.is(sources.cleared.pop(), phys / PAGE_SIZE);
-  dmaFreeAttrs(dev, 1, cookie.cpuAddr, cookie.dmaHandle, attrs);
   const snoops = sources.device({ coherent: true });
   const cached = must(dmaAllocCoherent(snoops, 1, GFP_ATOMIC));
   t.is(cached.cpuAddr, cpuAddr(Number(cached.dmaHandle) + LINEAR));
@@ -221,6 +230,62 @@ test('a block goes back to the architecture, by itself and once', t => {
   );
 });
 
+test('who needs no address gets what the architecture makes uncached, by the number of its page', t => {
+  const sources = new Sources();
+  const dev = sources.device({});
+  const attrs = DmaAttr.NoKernelMapping;
+  const ask = (gfp: Gfp): DmaMemory => must(dmaAllocAttrs(dev, 1, gfp, attrs));
+  const give = ({ cpuAddr: cookie, dmaHandle }: DmaMemory): void => {
+    dmaFreeAttrs(dev, 1, cookie, dmaHandle, attrs);
+  };
+  const cookie = ask(GFP_KERNEL);
+  t.is(cookie.cpuAddr, cpuAddr(Number(cookie.dmaHandle) / PAGE_SIZE));
+  t.true(sources.requests.at(-1)?.isUnmapped);
+  give(cookie);
+  t.deepEqual(sources.take(), [`block ${cookie.dmaHandle} back`]);
+  sources.setAside.globalPool = poolAt(0x7000, sources.told);
+  give(ask(GFP_KERNEL));
+  sources.setAside.globalPool = null;
+  sources.take();
+  sources.setAside.atomicPool = poolAt(0x6000, sources.told);
+  const pooled = ask(GFP_ATOMIC);
+  t.is(pooled.cpuAddr, cpuAddr(6));
+  give(pooled);
+  t.deepEqual(sources.take(), ['pool 4096', 'pool takes 4096']);
+  t.is(sources.pages.freePages, sources.pages.managedPages);
+});
+
+test('a mapping for user mode is of the same memory type as the one there is', t => {
+  const sources = new Sources();
+  const dev = sources.device({});
+  const memoryOf = ({ cpuAddr: address, dmaHandle }: DmaMemory): string[] => {
+    const seen: string[] = [];
+    const vma: UserVma = {
+      ...{ start: 0, size: PAGE_SIZE, pgoff: 0 },
+      insertPage: (_address, _page, memory) => {
+        seen.push(memory);
+        return 0;
+      },
+    };
+    t.is(dmaMmapWc(dev, vma, address, dmaHandle, PAGE_SIZE), 0);
+    return seen;
+  };
+  sources.blocks = [block(0x9000)];
+  t.deepEqual(memoryOf(must(dmaAllocWc(dev, 1, GFP_KERNEL))), ['dmacoherent']);
+  t.deepEqual(memoryOf(must(dmaAllocWc(dev, 1, GFP_KERNEL))), ['writecombine']);
+  sources.setAside.atomicPool = poolAt(0x6000, sources.told);
+  t.deepEqual(memoryOf(must(dmaAllocWc(dev, 1, GFP_ATOMIC))), ['dmacoherent']);
+});
+
+test('no warning means that none is given, by whichever way it is asked for', t => {
+  const sources = new Sources();
+  sources.setAside.cma = cmaAt(0x300, sources.told);
+  const dev = sources.device({ coherent: true });
+  must(dmaAllocAttrs(dev, 3 * PAGE_SIZE, GFP_KERNEL, DmaAttr.NoWarn));
+  must(dmaAllocAttrs(sources.device({}), 3 * PAGE_SIZE, GFP_KERNEL, DmaAttr.NoWarn));
+  t.deepEqual(sources.take(), ['cma 3 2 quietly', 'cma 3 2 quietly']);
+});
+
 test("CMA is taken for more than a page, the device's own for any size, and never in atomic context", t => {
   const sources = new Sources();
   const { told, setAside } = sources;
@@ -238,6 +303,11 @@ test("CMA is taken for more than a page, the device's own for any size, and neve
   t.deepEqual(give(dev, 4 * MIB, GFP_KERNEL), ['cma 1024 8', 'cma takes 1024']);
   const own = sources.device({ coherent: true, cma: cmaAt(0x500, told) });
   t.deepEqual(give(own, 1, GFP_KERNEL), ['cma 1 0', 'cma takes 1']);
+  const back = (first: number): string => `block ${first * PAGE_SIZE} back`;
+  const uncached = sources.device({});
+  t.deepEqual(give(uncached, 9000, GFP_KERNEL), ['cma 3 2', back(0x300), 'cma takes 3']);
+  const ownUncached = sources.device({ cma: cmaAt(0x500, told) });
+  t.deepEqual(give(ownUncached, 1, GFP_KERNEL), ['cma 1 0', back(0x500), 'cma takes 1']);
   t.is(sources.pages.freePages, sources.pages.managedPages);
 });
 
@@ -299,34 +369,30 @@ test('rule 24: whatever mask, bus and windows: memory is within them, or there i
   );
 });
 
-test('the architecture is told how far a device reaches, and asked again below if that was not enough', t => {
+test('the architecture is told how far a device reaches; what is beyond that goes back', t => {
   const sources = new Sources();
-  const ask = (dma: Partial<DeviceDma>, ...blocks: number[]): (DmaMemory | null)[] => {
+  const ask = (dma: Partial<DeviceDma>, ...blocks: number[]): DmaMemory | null => {
     sources.requests.length = 0;
     sources.blocks = blocks.map(phys => block(phys));
-    return [dmaAllocCoherent(sources.device(dma), 1, { noWarn: true })];
+    return dmaAllocCoherent(sources.device(dma), 1, { noWarn: true });
   };
-  const asked = (): string[] =>
-    sources.requests.map(({ gfp, limit }) => {
-      const zone = gfp.dma === true ? 'dma' : gfp.dma32 === true ? 'dma32' : 'any';
-      return `${zone} ${limit}`;
-    });
+  const limits = (): number[] => sources.requests.map(({ limit }) => limit);
   const window = (dma: number, cpu: number, size: number) => ({
     dma: dmaAddr(dma),
     cpu: physAddr(cpu),
     size,
   });
-  ask({ coherentMask: dmaBitMask(24) }, 0x8000);
-  t.deepEqual(asked(), [`dma ${dmaBitMask(24)}`]);
+  t.truthy(ask({ coherentMask: dmaBitMask(24) }, 0x8000));
+  t.deepEqual(limits(), [dmaBitMask(24)]);
   ask({ coherentMask: dmaBitMask(64), busLimit: 0x1ff_ffff }, 0x8000);
-  t.deepEqual(asked(), [`dma32 33554431`]);
+  t.deepEqual(limits(), [0x1ff_ffff]);
   const windows = [window(0x8000_0000, 0, 4 * MIB), window(0, 32 * MIB, 8 * MIB)];
-  const [refused] = ask({ rangeMap: windows, coherentMask: 5 * MIB - 1 }, 0x8000, 48 * MIB);
-  t.is(refused, null);
-  t.deepEqual(asked(), [`dma32 ${37 * MIB - 1}`, `dma ${37 * MIB - 1}`]);
-  t.deepEqual(sources.take(), [`block 32768 back`, `block ${48 * MIB} back`]);
-  const [second] = ask({ coherentMask: dmaBitMask(64), rangeMap: windows }, 16 * MIB, 33 * MIB);
-  t.is(second?.dmaHandle, dmaAddr(MIB));
+  t.is(ask({ rangeMap: windows, coherentMask: 5 * MIB - 1 }, 0x8000), null);
+  t.deepEqual(limits(), [37 * MIB - 1]);
+  t.deepEqual(sources.take(), [`block 32768 back`]);
+  t.is(ask({ coherentMask: dmaBitMask(64), rangeMap: windows }, 33 * MIB)?.dmaHandle, dmaAddr(MIB));
+  const low = ask({ coherentMask: dmaBitMask(24) });
+  t.true(low !== null && low.dmaHandle < ZONE_DMA, 'what the source gives is within reach');
 });
 
 test("with the call left out, memory is cached as kmalloc's is, and is freed as if nothing were", t => {

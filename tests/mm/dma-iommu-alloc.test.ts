@@ -77,7 +77,13 @@ const bench = ({ coherent = true, name = 'legacy-remap', ...iommu }: Options = {
       alloc: ({ size, memory }) => {
         if (!room.block) return { refused: 'none today' };
         told.push(`block ${size / PAGE_SIZE} ${memory}`);
-        return { cpuAddr: cpuAddr(VMALLOC), phys: physAddr(BLOCK * PAGE_SIZE), page: null, size };
+        return {
+          cpuAddr: cpuAddr(VMALLOC),
+          phys: physAddr(BLOCK * PAGE_SIZE),
+          page: null,
+          size,
+          memory,
+        };
       },
       free: () => told.push('free block'),
     },

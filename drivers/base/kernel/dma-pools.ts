@@ -36,4 +36,6 @@ export interface AtomicPool {
   alloc(size: number, isReachable: (address: PhysAddr, size: number) => boolean): PoolBlock | null;
   /** Takes memory back; false if it is not of this pool. */
   free(cpuAddr: CpuAddr, size: number): boolean;
+  /** True if this is an address of the pools' memory, in use or not. */
+  contains(cpuAddr: CpuAddr): boolean;
 }

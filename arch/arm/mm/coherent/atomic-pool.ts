@@ -8,6 +8,9 @@ import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy
 /** DEFAULT_DMA_COHERENT_POOL_SIZE. */
 const SIZE = 256 * KIB;
 
+/** As what all of it is mapped, whatever is asked for. */
+const MEMORY = 'dmacoherent';
+
 /**
  * A small pool that is made uncached once, at boot, and from which is given without any change of a
  * mapping: it is there for those who cannot sleep (atomic_pool_init(), 3.5).
@@ -22,12 +25,13 @@ class AtomicPool implements CoherentStrategy {
     this.#context = context;
     if (area === null) return;
     const base = physAddr(area.base);
-    zero(mm, linear.addressOf(base), area.size);
-    linear.makeUncached(base, area.size, 'dmacoherent');
+    zero(mm, linear.addressOf(base), area);
+    linear.makeUncached(base, area.size, MEMORY);
   }
 
   /** Exhaustion is an answer like any other. */
-  alloc({ size, limit }: CoherentRequest): CoherentBlock | CoherentRefusal {
+  alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
+    const { size, limit } = request;
     const { area, mm, linear } = this.#context;
     if (area === null) return refusal('no pool was prepared at boot');
     const phys = area.allocate(size);
@@ -37,9 +41,9 @@ class AtomicPool implements CoherentStrategy {
       return refusal(`the pool is beyond ${hex(limit)}, which the device reaches`);
     }
     const cpuAddr = linear.addressOf(phys);
-    zero(mm, cpuAddr, size);
+    zero(mm, cpuAddr, request);
     mm.barriers.mb();
-    return { cpuAddr, phys, page: null, size };
+    return { cpuAddr, phys, page: null, size, memory: MEMORY };
   }
 
   free({ phys, size }: CoherentBlock): void {

@@ -13,6 +13,9 @@ const SIZE = 2 * MIB;
 /** Its last-level tables are its own. */
 const ALIGN = 2 * MIB;
 
+/** As what all of it is mapped, whatever is asked for. */
+const MEMORY = 'dmacoherent';
+
 /**
  * Memory that is kept out of the linear map at boot and mapped once, uncached (R. King, October
  * 2010): nobody else ever has it.
@@ -31,12 +34,13 @@ class Carveout implements CoherentStrategy {
         ? null
         : mappings.vmap(
             pagesFrom(physToPage(physAddr(area.base)), area.size),
-            withMemory(PAGE_KERNEL, 'dmacoherent'),
+            withMemory(PAGE_KERNEL, MEMORY),
           );
   }
 
   /** Does not sleep, and changes no mapping: the memory type is that of the one there is. */
-  alloc({ size, limit }: CoherentRequest): CoherentBlock | CoherentRefusal {
+  alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
+    const { size, limit } = request;
     const { area, mm } = this.#context;
     if (area === null || this.#mapping === null) return refusal('no memory was set aside at boot');
     const phys = area.allocate(size);
@@ -46,9 +50,9 @@ class Carveout implements CoherentStrategy {
       return refusal(`what was set aside is beyond ${hex(limit)}, which the device reaches`);
     }
     const cpuAddr = offsetBy(this.#mapping, phys - area.base);
-    zero(mm, cpuAddr, size);
+    zero(mm, cpuAddr, request);
     mm.barriers.mb();
-    return { cpuAddr, phys, page: null, size };
+    return { cpuAddr, phys, page: null, size, memory: MEMORY };
   }
 
   free({ phys, size }: CoherentBlock): void {

@@ -1,11 +1,13 @@
-import { KernelOops } from '../../../../drivers/base/kernel/oops';
+import type { Page } from '../../../../drivers/base/kernel/dma-mapping';
+import type { CmaPool } from '../../../../drivers/base/kernel/dma-pools';
 import { hex } from '../../../../drivers/base/types/address';
-import type { PhysAddr } from '../../../../drivers/base/types/address';
-import { MIB } from '../../../../drivers/base/types/bits';
+import { MIB, PAGE_SIZE } from '../../../../drivers/base/types/bits';
+import { invariant } from '../../../../drivers/base/types/errors';
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
-import { physToPage } from '../../../../mm/page-alloc';
-import { PAGE_KERNEL, withMemory } from '../../../../mm/pgprot';
-import { pagesFrom, refusal, zero } from './pages';
+import { cmaAlignOrder } from '../../../../mm/cma';
+import type { PageSource } from '../../../../mm/dma-contiguous';
+import { pageToPhys, physToPage } from '../../../../mm/page-alloc';
+import { freePages, fromRequest, mapAlone, refusal, unmapBlock, zero } from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
 
 /** Where the tree has no pool: as `cma=4M` on the command line. */
@@ -26,53 +28,74 @@ class CmaRemap implements CoherentStrategy {
   }
 
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
-    const { area } = this.#context;
-    const { size, gfp, limit } = request;
-    if (area === null) return refusal('no CMA on this machine');
+    const { size, gfp, limit, cma = null } = request;
     if (gfp.atomic === true) return refusal('CMA may sleep');
-    const phys = area.allocate(size);
-    if (phys === null) return refusal(`not ${size} bytes in one piece are left of CMA`);
-    const refused =
-      phys + size - 1 > limit
-        ? refusal(`CMA is beyond ${hex(limit)}, which the device reaches`)
-        : null;
-    const block = refused ?? this.#uncached(phys, request);
-    if ('refused' in block) area.release(phys, size);
+    const source = cma === null ? this.#shared(size) : ownSource(cma, request);
+    if (source === null) return refusal('no CMA on this machine');
+    const page = source.take(true);
+    if (page === null) return refusal(`not ${size} bytes in one piece are left of CMA`);
+    if (pageToPhys(page) + size - 1 <= limit) return this.#uncached(page, { ...request, source });
+    source.release(page);
+    return refusal(`CMA is beyond ${hex(limit)}, which the device reaches`);
+  }
+
+  free(block: CoherentBlock): void {
+    const { linear, mm } = this.#context;
+    if (mm.layout.physToVirt(block.phys) === null) unmapBlock(this.#context, block);
+    else linear.makeCached(block.phys, block.size);
+    freePages(mm, block);
+  }
+
+  /** The area for all (dma_contiguous_default_area). */
+  #shared(size: number): PageSource | null {
+    const { area } = this.#context;
+    if (area === null) return null;
+    return {
+      take: () => {
+        const phys = area.allocate(size);
+        return phys === null ? null : physToPage(phys);
+      },
+      release: page => {
+        area.release(pageToPhys(page), size);
+      },
+    };
+  }
+
+  #uncached(page: Page, request: CoherentRequest): CoherentBlock | CoherentRefusal {
+    const { linear, mm } = this.#context;
+    const { size, memory } = request;
+    const phys = pageToPhys(page);
+    const cpuAddr = mm.layout.physToVirt(phys);
+    if (cpuAddr === null) return mapAlone(this.#context, page, request);
+    const block = { cpuAddr, phys, page, ...fromRequest(request) };
+    if (!linear.isInPages(phys, size)) {
+      freePages(mm, block);
+      return refusal('the linear map has a block there, of which no part can be changed');
+    }
+    zero(mm, cpuAddr, request);
+    linear.makeUncached(phys, size, memory);
     return block;
   }
-
-  free({ cpuAddr, phys, size }: CoherentBlock): void {
-    const { area, linear, mm, mappings } = this.#context;
-    if (area === null) throw new KernelOops('memory freed that CMA never gave');
-    if (mm.layout.physToVirt(phys) === null) mappings.vunmap(cpuAddr);
-    else linear.makeCached(phys, size);
-    area.release(phys, size);
-  }
-
-  #uncached(phys: PhysAddr, { size, memory }: CoherentRequest): CoherentBlock | CoherentRefusal {
-    const { linear, mm, mappings } = this.#context;
-    const page = physToPage(phys);
-    const inLowmem = mm.layout.physToVirt(phys);
-    if (inLowmem !== null) {
-      zero(mm, inLowmem, size);
-      linear.makeUncached(phys, size, memory);
-      return { cpuAddr: inLowmem, phys, page, size };
-    }
-    const mapped = mappings.vmap(pagesFrom(page, size), withMemory(PAGE_KERNEL, memory));
-    if (mapped === null) return refusal('no address space for a mapping');
-    linear.flush(mapped, phys, size);
-    zero(mm, mapped, size);
-    mm.barriers.mb();
-    return { cpuAddr: mapped, phys, page, size };
-  }
 }
+
+/** The area of one device (dev_get_cma_area). */
+const ownSource = (cma: CmaPool, { size, gfp }: CoherentRequest): PageSource => ({
+  take: () => cma.alloc(size / PAGE_SIZE, cmaAlignOrder(size), gfp.noWarn === true),
+  release: page => {
+    const isMine = cma.release(page, size / PAGE_SIZE);
+    invariant(isMine, `memory of CMA area ${cma.name} that is not`);
+  },
+});
 
 export const cmaRemap: CoherentKind = {
   name: 'cma-remap',
   summary: 'of CMA, whose part of the linear map is in pages, made uncached there',
-  boot: ({ cma, dmaEnd }) =>
+  boot: ({ cma, ownCma = [], dmaEnd }) =>
     cma === null
-      ? { setAside: [{ size: SIZE, align: SIZE, end: dmaEnd, linearMap: 'pages' }] }
-      : { inPages: [cma] },
+      ? {
+          setAside: [{ size: SIZE, align: SIZE, end: dmaEnd, linearMap: 'pages' }],
+          inPages: ownCma,
+        }
+      : { inPages: [cma, ...ownCma] },
   make: context => new CmaRemap(context),
 };

@@ -1,9 +1,9 @@
 import { hex } from '../../../../drivers/base/types/address';
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
+import type { PageSource } from '../../../../mm/dma-contiguous';
 import { pageToPhys } from '../../../../mm/page-alloc';
-import { PAGE_KERNEL, withMemory } from '../../../../mm/pgprot';
 import { getOrder, pagesOf } from '../../../../mm/zone';
-import { freePages, pagesFrom, refusal, zero } from './pages';
+import { freePages, mapAlone, refusal, unmapBlock } from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
 
 /**
@@ -20,36 +20,33 @@ class Highmem implements CoherentStrategy {
     this.#context = context;
   }
 
-  alloc({ size, memory, gfp, limit }: CoherentRequest): CoherentBlock | CoherentRefusal {
-    const { mm, mappings, linear } = this.#context;
-    const { pages } = mm;
+  alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
+    const { size, gfp, limit } = request;
+    const { pages } = this.#context.mm;
     if (!pages.hasHighmem) return refusal('no highmem on this machine');
     if (gfp.atomic === true) return refusal('remapping may sleep');
     const order = getOrder(size);
-    const page = pages.allocPages({ highmem: true }, order);
-    if (page === null) return refusal(`no free block of ${pagesOf(order)} pages of highmem`);
-    const phys = pageToPhys(page);
-    const refused = pages.isHighmem(page)
-      ? phys + size - 1 > limit && `highmem is beyond ${hex(limit)}, which the device reaches`
-      : `no free block of ${pagesOf(order)} pages of highmem`;
-    const mapped =
-      refused === false
-        ? mappings.vmap(pagesFrom(page, size), withMemory(PAGE_KERNEL, memory))
-        : null;
-    if (mapped === null) {
-      pages.freePagesAt(page, order);
-      return refusal(refused === false ? 'no address space for a mapping' : refused);
+    const none = `no free block of ${pagesOf(order)} pages of highmem`;
+    const source: PageSource = {
+      take: () => pages.allocPages({ highmem: true }, order),
+      release: page => {
+        pages.freePagesAt(page, order);
+      },
+    };
+    const page = source.take(true);
+    if (page === null) return refusal(none);
+    if (pages.isHighmem(page) && pageToPhys(page) + size - 1 <= limit) {
+      return mapAlone(this.#context, page, { ...request, source });
     }
-    linear.flush(mapped, phys, size);
-    zero(mm, mapped, size);
-    mm.barriers.mb();
-    return { cpuAddr: mapped, phys, page, size };
+    source.release(page);
+    return refusal(
+      pages.isHighmem(page) ? `highmem is beyond ${hex(limit)}, which the device reaches` : none,
+    );
   }
 
   free(block: CoherentBlock): void {
-    const { mm, mappings } = this.#context;
-    mappings.vunmap(block.cpuAddr);
-    freePages(mm, block);
+    unmapBlock(this.#context, block);
+    freePages(this.#context.mm, block);
   }
 }
 

@@ -1,6 +1,6 @@
-import { KernelOops } from '../../../../drivers/base/kernel/oops';
 import { invariant } from '../../../../drivers/base/types/errors';
-import type { CoherentName } from '../../../../mm/arch-dma';
+import type { CoherentBlock, CoherentName, CoherentRequest } from '../../../../mm/arch-dma';
+import { pageToPhys } from '../../../../mm/page-alloc';
 import type { ArmMm } from '../init';
 import type { KernelMappings } from '../ioremap';
 import { BitmapArea } from './area';
@@ -12,7 +12,7 @@ import { CountedCoherent } from './counted';
 import { highmem } from './highmem';
 import { legacyRemap } from './legacy-remap';
 import { LinearMapping } from './linear';
-import { refusal } from './pages';
+import { freePages, fromRequest, refusal, takePages, zero } from './pages';
 import { rewriteLinear } from './rewrite-linear';
 import type { StepOrder } from './steps';
 import type { CoherentBoard, CoherentKind, CoherentStrategy } from './strategy';
@@ -62,25 +62,41 @@ export const makeCoherent = (
   area: ContiguousArea | null = ownArea(mm, choice),
 ): CountedCoherent => {
   const { name, order } = choice;
-  if (mm.vmalloc === null) return new CountedCoherent(new WithoutMmu(name), mm);
+  if (mm.vmalloc === null) {
+    return new CountedCoherent(new WithoutMmu(name, mm, order), mm);
+  }
   const linear = new LinearMapping(mm, order);
   return new CountedCoherent(coherentKind(name).make({ mm, mappings, linear, area }), mm);
 };
 
-/** No MMU: memory is what it is, and no strategy can make it anything else. */
+/**
+ * No MMU: memory is what it is, and no strategy can make it anything else. Who needs no address of
+ * it gets pages that are in no cache (dma_direct_alloc_no_mapping).
+ */
 class WithoutMmu implements CoherentStrategy {
   readonly name: CoherentName;
   readonly keepsAlias = false;
+  readonly #mm: ArmMm;
+  readonly #linear: LinearMapping;
 
-  constructor(name: CoherentName) {
+  constructor(name: CoherentName, mm: ArmMm, order: StepOrder) {
     this.name = name;
+    this.#mm = mm;
+    this.#linear = new LinearMapping(mm, order);
   }
 
-  alloc(): ReturnType<CoherentStrategy['alloc']> {
-    return refusal('no MMU: nothing can be mapped uncached');
+  alloc(request: CoherentRequest): ReturnType<CoherentStrategy['alloc']> {
+    if (request.isUnmapped !== true) return refusal('no MMU: nothing can be mapped uncached');
+    const page = takePages(this.#mm, request, false);
+    if (typeof page === 'object') return page;
+    const phys = pageToPhys(page);
+    const cpuAddr = this.#linear.addressOf(phys);
+    zero(this.#mm, cpuAddr, request);
+    this.#linear.flush(cpuAddr, phys, request.size);
+    return { cpuAddr, phys, page, ...fromRequest(request), isUnmapped: true };
   }
 
-  free(): void {
-    throw new KernelOops('coherent memory freed that was never given');
+  free(block: CoherentBlock): void {
+    freePages(this.#mm, block);
   }
 }

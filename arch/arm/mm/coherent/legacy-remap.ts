@@ -1,7 +1,16 @@
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
 import { pageToPhys } from '../../../../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../../../../mm/pgprot';
-import { allocLowmem, freePages, pagesFrom, refusal, zero } from './pages';
+import {
+  freePages,
+  fromRequest,
+  mapAlone,
+  pagesFrom,
+  refusal,
+  takePages,
+  unmapBlock,
+  zero,
+} from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
 
 /**
@@ -21,24 +30,27 @@ class LegacyRemap implements CoherentStrategy {
 
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
     const { mm, mappings, linear } = this.#context;
-    const { size, memory, gfp } = request;
-    if (gfp.atomic === true) return refusal('remapping may sleep');
-    const page = allocLowmem(mm, request);
+    const { size, memory, gfp, isUnmapped } = request;
+    if (gfp.atomic === true && isUnmapped !== true) return refusal('remapping may sleep');
+    const page = takePages(mm, request, true);
     if (typeof page === 'object') return page;
     const phys = pageToPhys(page);
-    const alias = linear.addressOf(phys);
-    zero(mm, alias, size);
+    const alias = mm.layout.physToVirt(phys);
+    // CMA may lie in highmem.
+    if (alias === null) return mapAlone(this.#context, page, request);
+    const block = { phys, page, ...fromRequest(request) };
+    zero(mm, alias, request);
     linear.flush(alias, phys, size);
+    if (isUnmapped === true) return { ...block, cpuAddr: alias, isUnmapped };
     const cpuAddr = mappings.vmap(pagesFrom(page, size), withMemory(PAGE_KERNEL, memory));
-    if (cpuAddr !== null) return { cpuAddr, phys, page, size };
-    freePages(mm, { cpuAddr: alias, phys, page, size });
+    if (cpuAddr !== null) return { ...block, cpuAddr };
+    freePages(mm, block);
     return refusal('no address space for another mapping');
   }
 
   free(block: CoherentBlock): void {
-    const { mm, mappings } = this.#context;
-    mappings.vunmap(block.cpuAddr);
-    freePages(mm, block);
+    unmapBlock(this.#context, block);
+    freePages(this.#context.mm, block);
   }
 }
 

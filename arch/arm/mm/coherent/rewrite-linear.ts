@@ -1,6 +1,6 @@
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
 import { pageToPhys } from '../../../../mm/page-alloc';
-import { allocLowmem, freePages, refusal, zero } from './pages';
+import { freePages, fromRequest, refusal, takePages, zero } from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
 
 /**
@@ -20,15 +20,15 @@ class RewriteLinear implements CoherentStrategy {
   alloc(request: CoherentRequest): CoherentBlock | CoherentRefusal {
     const { mm, linear } = this.#context;
     const { size, memory } = request;
-    const page = allocLowmem(mm, request);
+    const page = takePages(mm, request, false);
     if (typeof page === 'object') return page;
     const phys = pageToPhys(page);
-    const block = { cpuAddr: linear.addressOf(phys), phys, page, size };
+    const block = { cpuAddr: linear.addressOf(phys), phys, page, ...fromRequest(request) };
     if (!linear.isInPages(phys, size)) {
       freePages(mm, block);
       return refusal('the linear map has a block there, of which no part can be changed');
     }
-    zero(mm, block.cpuAddr, size);
+    zero(mm, block.cpuAddr, request);
     linear.makeUncached(phys, size, memory);
     return block;
   }

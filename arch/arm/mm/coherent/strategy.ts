@@ -9,6 +9,8 @@ import type { LinearMapping } from './linear';
 export interface CoherentBoard {
   /** The tree's pool for everybody's contiguous memory (linux,cma-default), null if it has none. */
   readonly cma: RamRange | null;
+  /** Those of single devices. */
+  readonly ownCma?: readonly RamRange[];
   /** One past the highest address that ZONE_DMA has, null where there is no such zone. */
   readonly dmaEnd: number | null;
 }

@@ -2,7 +2,7 @@ import type { Page } from '../../../../drivers/base/kernel/dma-mapping';
 import type { PhysAddr } from '../../../../drivers/base/types/address';
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
 import { pageToPhys } from '../../../../mm/page-alloc';
-import { allocLowmem, freePages, refusal, zero } from './pages';
+import { freePages, fromRequest, refusal, takePages, zero } from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
 
 /** Pieces of memory that are tried: all pages of a block of 2 MiB, if it has to be. */
@@ -28,7 +28,7 @@ class UncachedInPlace implements CoherentStrategy {
     const found = this.#find(request, unfit);
     for (const block of unfit) freePages(mm, block);
     if ('refused' in found) return found;
-    zero(mm, found.cpuAddr, found.size);
+    zero(mm, found.cpuAddr, request);
     linear.makeUncached(found.phys, found.size, request.memory);
     return found;
   }
@@ -46,9 +46,9 @@ class UncachedInPlace implements CoherentStrategy {
   #find(request: CoherentRequest, unfit: CoherentBlock[]): CoherentBlock | CoherentRefusal {
     let refused: string | null = null;
     for (let i = 0; i < TRIES; i++) {
-      const page = allocLowmem(this.#context.mm, request);
+      const page = takePages(this.#context.mm, request, false);
       if (typeof page === 'object') return refused === null ? page : refusal(refused);
-      const block = this.#blockOf(page, request.size);
+      const block = this.#blockOf(page, request);
       refused = this.#split(block.phys, request);
       if (refused === null) return block;
       unfit.push(block);
@@ -56,9 +56,10 @@ class UncachedInPlace implements CoherentStrategy {
     return refusal(refused ?? 'no memory in pages');
   }
 
-  #blockOf(page: Page, size: number): CoherentBlock {
+  #blockOf(page: Page, request: CoherentRequest): CoherentBlock {
     const phys = pageToPhys(page);
-    return { cpuAddr: this.#context.linear.addressOf(phys), phys, page, size };
+    const cpuAddr = this.#context.linear.addressOf(phys);
+    return { cpuAddr, phys, page, ...fromRequest(request) };
   }
 
   #split(phys: PhysAddr, { size, gfp }: CoherentRequest): string | null {

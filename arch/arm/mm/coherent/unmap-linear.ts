@@ -1,7 +1,17 @@
 import type { CoherentBlock, CoherentRefusal, CoherentRequest } from '../../../../mm/arch-dma';
 import { pageToPhys } from '../../../../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../../../../mm/pgprot';
-import { allocLowmem, freePages, pagesFrom, refusal, zero } from './pages';
+import {
+  freePages,
+  fromRequest,
+  mapAlone,
+  mappedBlock,
+  pagesFrom,
+  refusal,
+  takePages,
+  unmapBlock,
+  zero,
+} from './pages';
 import type { CoherentContext, CoherentKind, CoherentStrategy } from './strategy';
 
 /**
@@ -21,30 +31,34 @@ class UnmapLinear implements CoherentStrategy {
     const { mm, mappings, linear } = this.#context;
     const { size, memory, gfp } = request;
     if (gfp.atomic === true) return refusal('remapping may sleep');
-    const page = allocLowmem(mm, request);
+    const page = takePages(mm, request, true);
     if (typeof page === 'object') return page;
     const phys = pageToPhys(page);
-    const lowmem = { cpuAddr: linear.addressOf(phys), phys, page, size };
+    const pages = { page, ...fromRequest(request) };
+    const alias = mm.layout.physToVirt(phys);
+    // CMA may lie in highmem.
+    if (alias === null) return mapAlone(this.#context, page, request);
     if (!linear.isInPages(phys, size)) {
-      freePages(mm, lowmem);
+      freePages(mm, pages);
       return refusal('the linear map has a block there, of which no part can be unmapped');
     }
-    zero(mm, lowmem.cpuAddr, size);
+    zero(mm, alias, request);
     linear.unmap(phys, size);
     const cpuAddr = mappings.vmap(pagesFrom(page, size), withMemory(PAGE_KERNEL, memory));
     if (cpuAddr === null) {
       linear.map(phys, size);
-      freePages(mm, lowmem);
+      freePages(mm, pages);
       return refusal('no address space for another mapping');
     }
     linear.finishUnmap(cpuAddr, phys, size);
-    return { ...lowmem, cpuAddr };
+    return mappedBlock(this.#context, cpuAddr, page, request);
   }
 
   free(block: CoherentBlock): void {
-    const { mm, mappings, linear } = this.#context;
-    mappings.vunmap(block.cpuAddr);
-    linear.map(block.phys, block.size);
+    const { mm, linear } = this.#context;
+    const { phys, size } = block;
+    unmapBlock(this.#context, block);
+    if (mm.layout.physToVirt(phys) !== null) linear.map(phys, size);
     freePages(mm, block);
   }
 }

@@ -5,6 +5,7 @@ import { physAddr } from '../../../../../drivers/base/types/address';
 import { GIB, KIB, MIB } from '../../../../../drivers/base/types/bits';
 import { TlbOp } from '../../../../../drivers/base/types/isa';
 import type { CoherentName } from '../../../../../mm/arch-dma';
+import { physToPage } from '../../../../../mm/page-alloc';
 import { RAM_BASE } from '../../machine';
 import { KERNELS } from '../kernels';
 import type { KernelCase } from '../kernels';
@@ -162,6 +163,81 @@ test('CMA in highmem is mapped elsewhere', t => {
   t.is(bench.walked(block.cpuAddr)?.pa, cma.base);
   bench.coherent.free(block);
   t.deepEqual(bench.held(), before);
+});
+
+test('without an address, no mapping is made that stays, and none that is cacheable stays', t => {
+  for (const name of NAMES) {
+    const bench = new CoherentBench(V7, name, name === 'highmem' ? { ram: GIB } : {});
+    const { mm, machine } = bench.kernel;
+    const ordinary = bench.walked(mm.layout.pageOffset)?.memory;
+    bench.coherent.free(bench.get({ isUnmapped: true }));
+    const areas = (): number => mm.vmalloc?.areas.length ?? 0;
+    const before = { held: bench.held(), areas: areas() };
+    const block = bench.get({ isUnmapped: true });
+    t.is(areas(), before.areas, name);
+    const { strategy } = bench.coherent;
+    t.is(bench.linear(block.phys)?.memory === ordinary, strategy.keepsAlias, name);
+    t.is(machine.memoryWord(block.phys), 0);
+    bench.coherent.free(block);
+    t.deepEqual({ held: bench.held(), areas: areas() }, before, name);
+  }
+});
+
+test('pages of highmem that a temporary mapping has left dirty have no line when they are given', t => {
+  for (const name of ['legacy-remap', 'unmap-linear'] as const) {
+    for (const isUnmapped of [false, true]) {
+      const bench = new CoherentBench(V7, name, { ram: GIB, memory: { inPages: [] } });
+      const { mm, machine } = bench.kernel;
+      const page = mm.pages.allocPages({ highmem: true }, 0);
+      if (page === null || !mm.pages.isHighmem(page)) return t.fail('no highmem');
+      mm.kmap.with(page, at => {
+        mm.cpu.store32(at + 64, 0x77);
+      });
+      const back: number[] = [];
+      const source = { take: () => page, release: (one: number) => back.push(one) };
+      const block = bench.get({ size: 4096, source, isUnmapped });
+      t.is(machine.memoryWord(block.phys + 64), 0, 'and not what waits in a line');
+      t.is(block.isUnmapped ?? false, isUnmapped);
+      bench.coherent.free(block);
+      t.deepEqual(back, [page]);
+    }
+  }
+});
+
+test('who is given memory that is mapped already is told as what', t => {
+  const asked = (name: CoherentName): string =>
+    new CoherentBench(V7, name).get({ memory: 'writecombine' }).memory;
+  t.deepEqual((['carveout', 'atomic-pool', 'legacy-remap', 'cma-remap'] as const).map(asked), [
+    'dmacoherent',
+    'dmacoherent',
+    'writecombine',
+    'writecombine',
+  ]);
+});
+
+test("a device's own area comes before the one for all, and is in pages as that is", t => {
+  const [cma, own] = [8, 12].map(at => ({ base: RAM_BASE + at * MIB, size: 4 * MIB }));
+  if (cma === undefined || own === undefined) return t.fail();
+  const options = {
+    board: { cma, ownCma: [own], dmaEnd: null },
+    memory: { reserved: [cma, own] },
+    ram: 32 * MIB,
+  };
+  const bench = new CoherentBench(V7, 'cma-remap', options);
+  const released: number[] = [];
+  const area = {
+    name: 'own',
+    alloc: () => physToPage(physAddr(own.base)),
+    release: (page: number) => released.push(page) > 0,
+  };
+  const block = bench.get({ cma: area });
+  t.is(block.phys, physAddr(own.base));
+  bench.coherent.free(block);
+  t.is(released.length, 1);
+  const elsewhere = { ...area, alloc: () => physToPage(physAddr(RAM_BASE + 20 * MIB)) };
+  const refused = bench.ask({ cma: elsewhere });
+  t.regex(typeof refused === 'string' ? refused : '', /^the linear map has a block there/);
+  t.is(released.length, 2);
 });
 
 const kindsOf = (steps: readonly Step[]): string =>
