@@ -2,7 +2,7 @@ import { armDma } from '../arch/arm/mm/dma';
 import type { StreamingSteps } from '../arch/arm/mm/dma';
 import { l2x0Init } from '../arch/arm/mm/cache-l2x0';
 import type { OuterCacheFns } from '../arch/arm/mm/cache-l2x0';
-import { coherentKind, makeCoherent } from '../arch/arm/mm/coherent';
+import { makeCoherent } from '../arch/arm/mm/coherent';
 import type { CoherentChoice } from '../arch/arm/mm/coherent';
 import { BitmapArea } from '../arch/arm/mm/coherent/area';
 import type { ContiguousArea } from '../arch/arm/mm/coherent/area';
@@ -28,6 +28,7 @@ import { KernelIo } from '../drivers/base/kernel/io';
 import { KernelLog } from '../drivers/base/kernel/kernel-log';
 import type { IrqDomain } from '../drivers/base/kernel/irq';
 import { KernelOops } from '../drivers/base/kernel/oops';
+import { KernelTimers } from '../drivers/base/kernel/timers';
 import type { CpuAddr, PhysAddr } from '../drivers/base/types/address';
 import { join64 } from '../drivers/base/types/bits';
 import type { Isa } from '../drivers/base/types/isa';
@@ -47,7 +48,8 @@ import { pageToPhys, physToPage } from '../mm/page-alloc';
 import { PhysMemory } from '../mm/phys-memory';
 import { Slab } from '../mm/slab';
 import type { Swiotlb } from '../mm/swiotlb';
-import { contiguousArea, makeCma, makeSwiotlb, swiotlbAside } from './dma-memory';
+import { coherentBoot, placesOf } from './coherent';
+import { contiguousArea, makeCma, makeSwiotlb, swiotlbAside, tellCma } from './dma-memory';
 import type { SwiotlbBoot } from './dma-memory';
 
 /** A sleeping kernel looks again at least this often, in simulated ns: a tick. */
@@ -76,7 +78,7 @@ export interface KernelBoot {
   readonly coherent?: CoherentChoice;
   /** Memory to bounce through: how much, and whether all DMA goes that way; absent: none. */
   readonly swiotlb?: SwiotlbBoot | null;
-  /** What a device behind an IOMMU gets (iommu.passthrough); a domain of the DMA API if absent. */
+  /** What a device behind an IOMMU gets (iommu.passthrough, iommu.strict); strict translation if absent. */
   readonly iommuDefault?: IommusConfig['defaultType'];
 }
 
@@ -122,13 +124,16 @@ export class Kernel {
   reservedMem: DriverServices['reservedMemDeviceInit'] = () => -ENODEV;
   readonly #services: Services;
   readonly #work: (() => void)[] = [];
+  /** Timers, which expire when the kernel sleeps. */
+  readonly timers: KernelTimers;
   /** The root interrupt controller's lines, null where devices are polled. */
   irq: IrqDomain | null = null;
 
   constructor(bootCpu: Isa, boot: KernelBoot) {
     this.cpu = new CurrentCpu(bootCpu);
+    this.timers = new KernelTimers(boot.clock);
     const choice = boot.coherent ?? REMAPPED;
-    const memory = { ...boot.memory, ...coherentKind(choice.name).boot(choice.board) };
+    const memory = { ...boot.memory, ...coherentBoot(choice) };
     const bounce = boot.swiotlb ? swiotlbAside(boot.swiotlb, boot.dmaZoneLimit) : null;
     this.mm = new ArmMm(this.cpu, { ...memory, bounce }, boot.gate);
     this.io = new KernelIo(this.cpu, this.mm.ioBarriers);
@@ -138,7 +143,7 @@ export class Kernel {
       const outer = this.#startOuterCache(boot.outer);
       this.mm.outer = gated(boot.gate ?? null, 'outer cache', outer);
     }
-    const area = this.#coherentArea(choice, this.mm.setAside[0] ?? null);
+    const area = this.#coherentArea(choice);
     this.coherent = makeCoherent(this.mm, this.mappings, choice, area);
     this.arch = armDma(this.mm, this.mappings, boot.streaming, this.coherent);
     this.slab = new Slab(this.mm.pages, this.mm.layout, this.arch.minAlign);
@@ -151,6 +156,7 @@ export class Kernel {
       cpus: this.cpu,
       defaultType: boot.iommuDefault ?? 'dma',
       gate: boot.gate ?? null,
+      timers: this.timers,
     });
     this.translated = this.#makeTranslated();
     this.#services = this.#makeServices(boot.clock);
@@ -209,13 +215,14 @@ export class Kernel {
    * The memory of a strategy, and the area that everybody's contiguous memory comes from: with
    * `cma-remap` one and the same.
    */
-  #coherentArea(choice: CoherentChoice, placed: RamRange | null): ContiguousArea | null {
-    const isCma = choice.name === 'cma-remap';
-    const range = (isCma ? placed : null) ?? choice.board.cma;
-    const cma = range === null ? null : makeCma('reserved', range, this);
+  #coherentArea(choice: CoherentChoice): ContiguousArea | null {
+    const places = placesOf(choice, this.mm.setAside);
+    const cma = places.cma === null ? null : makeCma('reserved', places.cma, this);
     this.setAside.cma = cma;
-    if (isCma) return cma === null ? null : contiguousArea(cma);
-    return placed === null ? null : new BitmapArea(placed);
+    const { cmaWish = null } = choice.board;
+    if (cmaWish !== null) tellCma(this.log, cmaWish, places.cma);
+    if (choice.name === 'cma-remap') return cma === null ? null : contiguousArea(cma);
+    return places.own === null ? null : new BitmapArea(places.own);
   }
 
   #makeSwiotlb({ swiotlb = null }: KernelBoot, range: RamRange | null): Swiotlb | null {
@@ -300,9 +307,11 @@ export class Kernel {
    */
   #sleep(nanoseconds: number, clock: () => number): void {
     for (const work of this.#work.splice(0)) work();
+    this.timers.run();
     const before = clock();
     const woke = this.irq !== null && this.cpu.waitForInterrupt(nanoseconds);
     if (!woke || clock() === before) this.cpu.relax(nanoseconds);
+    this.timers.run();
   }
 
   #makeServices(clock: () => number): Services {

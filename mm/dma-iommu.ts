@@ -14,7 +14,8 @@ import { alignDown, alignUp } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
 import { runsBehind } from './dma-iova-ops';
 import type { IovaTranslation } from './dma-iova-translation';
-import { iommuMapRanges, iommuUnmap } from './iommu/map';
+import { newGather } from './iommu/gather';
+import { iommuMapRanges, iommuUnmap, iommuUnmapFast } from './iommu/map';
 import type { PhysRange } from './iommu/map';
 import type { Iommus } from './iommu/core';
 import type { DmaCookie } from './iommu/group';
@@ -24,10 +25,8 @@ import type { Translation } from './dma-stages';
 
 /*
  * The DMA API over any IOMMU (drivers/iommu/dma-iommu.c, Linux 6.12): addresses of the device come
- * from its domain's allocator, and what is unmapped is unmapped for certain (strict invalidation).
- *
- * Not modelled: lazy invalidation with its flush queue; addresses of 32 bits first, which are for
- * PCI functions only.
+ * from its domain's allocator. In a strict domain what is unmapped is unmapped for certain; in a lazy
+ * one its addresses wait for an invalidation of everything.
  */
 
 /** Frames of the largest allocation that a cache of addresses keeps (iova_rcache_range). */
@@ -107,15 +106,20 @@ export class IommuDma {
    * it leaves mapped keeps its addresses, where Linux would give them to the next one.
    */
   unmap(space: DmaCookie, dev: Device, address: DmaAddr, size: number): void {
-    const { granule } = space.iova;
-    const { address: start, size: bytes } = framesOf(address, size, granule);
-    const unmapped = bytes === 0 ? 0 : iommuUnmap(space.ops, start, bytes);
-    if (space.iova.has(start / granule, bytes / granule)) {
-      this.freeIova(space, start, bytes);
-      return;
+    const { ops, iova, queue } = space;
+    const { address: start, size: bytes } = framesOf(address, size, iova.granule);
+    const gather = newGather(queue !== null);
+    const unmapped = iommuUnmapFast(ops, start, bytes, gather);
+    if (!gather.isQueued) ops.sync(gather);
+    const [pfn, frames] = [start / iova.granule, bytes / iova.granule];
+    const isGiven = iova.has(pfn, frames) && queue?.holds(pfn) !== true;
+    if (unmapped !== bytes || !isGiven) {
+      const found = `${hex(unmapped)} of ${hex(bytes)} bytes at ${hex(start)}`;
+      dev.services.log.device('warn', dev, `WARNING: unmap of ${found}, which is no mapping`);
     }
-    const found = `${hex(unmapped)} of ${hex(bytes)} bytes at ${hex(start)}`;
-    dev.services.log.device('warn', dev, `WARNING: unmap of ${found}, which is no mapping`);
+    if (!isGiven) return;
+    if (queue === null) iova.freeFast(pfn, frames);
+    else queue.queue(pfn, frames);
   }
 }
 

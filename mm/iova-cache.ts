@@ -30,23 +30,30 @@ interface SizeCache {
   readonly depot: Magazine[];
 }
 
+/** Who has the addresses that caches keep. */
+interface CacheOwner {
+  /** Takes an address back. */
+  release(pfn: number): void;
+  /** Told that a full magazine was put into a depot. */
+  stored(): void;
+}
+
 /**
  * Freed addresses by CPU and size, in magazines: Bonwick's design as Linux has it. What a cache
  * holds is still allocated in its domain, but nobody has it.
  */
 export class IovaCaches {
   readonly #cpus: IovaCpus;
-  readonly #release: (pfn: number) => void;
+  readonly #owner: CacheOwner;
   readonly #sizes: readonly SizeCache[] = Array.from({ length: CACHED_ORDERS }, () => ({
     cpus: [],
     depot: [],
   }));
   readonly #held = new Set<number>();
 
-  /** `release` gives an address back to the domain. */
-  constructor(cpus: IovaCpus, release: (pfn: number) => void) {
+  constructor(cpus: IovaCpus, owner: CacheOwner) {
     this.#cpus = cpus;
-    this.#release = release;
+    this.#owner = owner;
   }
 
   /** Addresses in all caches. */
@@ -88,6 +95,7 @@ export class IovaCaches {
       } else {
         cache.depot.push(cpu.loaded);
         cpu.loaded = [];
+        this.#owner.stored();
       }
     }
     cpu.loaded.push(pfn);
@@ -133,7 +141,7 @@ export class IovaCaches {
   #empty(magazine: Magazine): void {
     for (const pfn of magazine.splice(0)) {
       this.#held.delete(pfn);
-      this.#release(pfn);
+      this.#owner.release(pfn);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { KernelOops } from '../drivers/base/kernel/oops';
+import type { Timers } from '../drivers/base/kernel/timers';
 import { alignDown, roundupPowerOfTwo } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
 import { IovaCaches } from './iova-cache';
@@ -8,7 +9,7 @@ import { RangeSet } from './range-set';
 /*
  * I/O virtual addresses in units of frames (drivers/iommu/iova.c).
  *
- * Not modelled: the flush queue of lazy invalidation; max32_alloc_size, which only saves time.
+ * Not modelled: max32_alloc_size, which only saves time.
  */
 
 /** What a domain is made of (init_iova_domain). Frames are of `granule` bytes. */
@@ -20,6 +21,9 @@ export interface IovaSpace {
   /** One past the last frame. */
   readonly endPfn: number;
 }
+
+/** How long full magazines lie about before one is given back, in ns (IOVA_DEPOT_DELAY, 100 ms). */
+export const DEPOT_DELAY = 100_000_000;
 
 /** Largest frame below 4 GiB. */
 const limit32 = (granule: number): number => 2 ** 32 / granule - 1;
@@ -38,15 +42,24 @@ export class IovaDomain {
   /** Frames of every allocation, by its first; those in a cache are among them. */
   readonly #allocated = new Map<number, number>();
   readonly #caches: IovaCaches;
+  readonly #timers: Timers | null;
+  #isTrimming = false;
 
-  constructor({ granule, startPfn, endPfn }: IovaSpace, cpus: IovaCpus) {
+  /** Without timers full magazines lie about until somebody needs the room. */
+  constructor({ granule, startPfn, endPfn }: IovaSpace, cpus: IovaCpus, timers?: Timers) {
     this.granule = granule;
     this.startPfn = Math.max(1, startPfn);
     this.endPfn = endPfn;
     invariant(this.startPfn < endPfn, 'an IOVA domain without a frame');
     this.#free = new RangeSet([{ start: this.startPfn, end: endPfn }]);
-    this.#caches = new IovaCaches(cpus, pfn => {
-      this.#release(pfn);
+    this.#timers = timers ?? null;
+    this.#caches = new IovaCaches(cpus, {
+      release: pfn => {
+        this.#release(pfn);
+      },
+      stored: () => {
+        this.#trimLater();
+      },
     });
   }
 
@@ -98,7 +111,7 @@ export class IovaDomain {
     if (cached !== null) return cached;
     const pfn = this.alloc(frames, limitPfn, true);
     if (pfn !== null || !mayFlush) return pfn;
-    this.#caches.flush();
+    this.flushCaches();
     return this.alloc(frames, limitPfn, true);
   }
 
@@ -141,13 +154,14 @@ export class IovaDomain {
     this.#caches.flush();
   }
 
-  /**
-   * Gives back one full magazine of each size of which more lie about than there are CPUs; true if
-   * there are more still. Linux does so every 100 ms in a worker (iova_depot_work_func); there is
-   * none here: who keeps time calls it.
-   */
-  trimDepots(): boolean {
-    return this.#caches.trim();
+  /** One full magazine of each size of which there are more than CPUs, until there are not. */
+  #trimLater(): void {
+    if (this.#timers === null || this.#isTrimming) return;
+    this.#isTrimming = true;
+    this.#timers.after(DEPOT_DELAY, () => {
+      this.#isTrimming = false;
+      if (this.#caches.trim()) this.#trimLater();
+    });
   }
 
   #mustHave(pfn: number): number {

@@ -1,9 +1,8 @@
-import type { CallGate } from '../../drivers/base/kernel/call-gate';
 import type { Device } from '../../drivers/base/kernel/device';
 import { EBUSY, EINVAL, ENODEV, ENOMEM, ENOSYS } from '../../drivers/base/kernel/errno';
 import { invariant } from '../../drivers/base/types/errors';
-import type { IovaCpus } from '../iova-cache';
-import { makeCookie } from './cookie';
+import { makeCookie, reserveRegions } from './cookie';
+import type { CookieParts } from './cookie';
 import { IommuGroup } from './group';
 import type { AttachedDomain, DmaCookie, IommuStream } from './group';
 import type {
@@ -12,6 +11,7 @@ import type {
   IommuDevice,
   IommuDomain,
   IommuFault,
+  ReservedRegion,
   TableMemory,
 } from './types';
 
@@ -21,14 +21,22 @@ export interface IommuSpec {
   readonly cells: readonly number[];
 }
 
-/** What the core is told of the kernel around it. */
-export interface IommusConfig {
+/**
+ * What the core is told of the kernel around it. Of the gate it asks `flush` before each
+ * invalidation.
+ */
+export interface IommusConfig extends CookieParts {
   readonly memory: TableMemory;
-  readonly cpus: IovaCpus;
-  /** What a device gets unless its driver knows better (iommu.passthrough). */
-  readonly defaultType: Extract<DomainType, 'dma' | 'identity'>;
-  /** Asked before each invalidation (`flush`); null: all are carried out. */
-  readonly gate: CallGate | null;
+  /** What a device gets unless its driver knows better (iommu.passthrough, iommu.strict). */
+  readonly defaultType: Extract<DomainType, 'dma' | 'dma-fq' | 'identity'>;
+}
+
+/** What else is known of a device whose group is asked for. */
+export interface GroupOptions {
+  /** Addresses that are not to be given to it, beside those of the IOMMU (iommu-addresses, PCI windows). */
+  readonly reserved?: readonly ReservedRegion[];
+  /** It may do harm: it is translated, and invalidation waits for nothing. */
+  readonly isUntrusted?: boolean;
 }
 
 /** All IOMMUs of a kernel, their groups, and which domain each has (drivers/iommu/iommu.c). */
@@ -61,7 +69,7 @@ export class Iommus {
    * for cells that it does not know, for IOMMUs of several drivers and for streams of several
    * groups, -ENOMEM, or what the driver answers.
    */
-  groupFor(specs: readonly IommuSpec[]): IommuGroup | number {
+  groupFor(specs: readonly IommuSpec[], options: GroupOptions = {}): IommuGroup | number {
     const streams: IommuStream[] = [];
     let group: IommuGroup | null = null;
     for (const { iommu, cells } of specs) {
@@ -76,7 +84,10 @@ export class Iommus {
         streams.push({ iommu, stream });
       }
     }
-    return group === null ? this.#makeGroup(specs, streams) : this.#widen(group, streams);
+    if (group === null) return this.#makeGroup(specs, streams, options);
+    const { dma } = group.defaultDomain;
+    const reserved = dma === null ? 0 : reserveRegions(dma, options.reserved ?? []);
+    return reserved === 0 ? this.#widen(group, streams) : reserved;
   }
 
   /** The device is of this group from now on (iommu_group_add_device). */
@@ -177,20 +188,45 @@ export class Iommus {
     group.streams[0]?.iommu.domainFree(blocked.domain);
   }
 
-  #makeGroup(specs: readonly IommuSpec[], streams: readonly IommuStream[]): IommuGroup | number {
-    const { memory, cpus, gate } = this.#config;
+  #makeGroup(
+    specs: readonly IommuSpec[],
+    streams: readonly IommuStream[],
+    options: GroupOptions,
+  ): IommuGroup | number {
     const [first] = specs;
     if (first === undefined) return -ENODEV;
-    const { iommu, cells } = first;
-    const type = iommu.defaultDomainType?.(cells) ?? this.#config.defaultType;
-    const domain = iommu.domainAlloc(type, memory);
-    if (domain === null) return -ENOMEM;
-    const dma = makeCookie(domain, { cpus, gate });
-    const group = new IommuGroup(this.#lastId + 1, { domain, type, dma });
-    const result = this.#widen(group, streams);
-    if (typeof result === 'number') iommu.domainFree(domain);
+    const { iommu } = first;
+    const attached = this.#defaultDomain(first, options);
+    if (typeof attached === 'number') return attached;
+    const group = new IommuGroup(this.#lastId + 1, attached);
+    const regions = [...(iommu.reservedRegions?.() ?? []), ...(options.reserved ?? [])];
+    const reserved = attached.dma === null ? 0 : reserveRegions(attached.dma, regions);
+    const result = reserved === 0 ? this.#widen(group, streams) : reserved;
+    if (typeof result === 'number') iommu.domainFree(attached.domain);
     else this.#lastId++;
     return result;
+  }
+
+  /**
+   * What the driver wants, or else the kernel's policy (iommu_get_default_domain_type); a lazy domain
+   * is strict where the hardware cannot be (iommu_dma_init_domain).
+   */
+  #defaultDomain(
+    { iommu, cells }: IommuSpec,
+    { isUntrusted }: GroupOptions,
+  ): AttachedDomain | number {
+    const policy = this.#config.defaultType;
+    const wanted = isUntrusted === true ? 'dma' : (iommu.defaultDomainType?.(cells) ?? policy);
+    // What a driver wants is a translation: how lazy it may be is the kernel's.
+    const lazy =
+      wanted === 'dma' && policy === 'dma-fq' && isUntrusted !== true ? 'dma-fq' : wanted;
+    const type = lazy === 'dma-fq' && !iommu.deferredFlush ? 'dma' : lazy;
+    const domain = iommu.domainAlloc(type, this.#config.memory);
+    if (domain === null) return -ENOMEM;
+    const { ops } = domain;
+    const dma =
+      ops === null || type === 'identity' ? null : makeCookie(ops, type === 'dma-fq', this.#config);
+    return { domain, type, dma };
   }
 
   /** The group has these streams from now on, in the domain that it has: all of them, or an errno. */

@@ -1,5 +1,6 @@
 import type { Device } from '../../drivers/base/kernel/device';
 import type { IovaDomain } from '../iova';
+import type { FlushQueue } from './flush-queue';
 import type { DomainType, IommuDevice, IommuDomain, IommuOps } from './types';
 
 /** A stream of an IOMMU: a specifier of a master, as the IOMMU's driver numbers it. */
@@ -12,6 +13,8 @@ export interface IommuStream {
 export interface DmaCookie {
   readonly ops: IommuOps;
   readonly iova: IovaDomain;
+  /** Where what was unmapped waits for its invalidation; null: it is invalidated at once. */
+  readonly queue: FlushQueue | null;
 }
 
 /** A domain, and what the DMA API has of it (iommu_dma_cookie): null but for a domain of its own. */

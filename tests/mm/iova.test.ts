@@ -2,13 +2,25 @@ import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import { KernelOops } from '../../drivers/base/kernel/oops';
-import { IovaDomain } from '../../mm/iova';
+import { KernelTimers } from '../../drivers/base/kernel/timers';
+import { DEPOT_DELAY, IovaDomain } from '../../mm/iova';
 import { MAGAZINE_SIZE } from '../../mm/iova-cache';
 
 const LOW_LIMIT = 2 ** 20 - 1;
 
 /** CPUs among which a test moves. */
 const makeCpus = (online = 2): { online: number; number: number } => ({ online, number: 0 });
+
+/** Timers, and what lets time pass. */
+const makeTimers = (): { timers: KernelTimers; pass: (nanoseconds: number) => void } => {
+  let now = 0;
+  const timers = new KernelTimers(() => now);
+  const pass = (nanoseconds: number): void => {
+    now += nanoseconds;
+    timers.run();
+  };
+  return { timers, pass };
+};
 
 const make = (startPfn: number, endPfn: number, cpus = makeCpus()): IovaDomain =>
   new IovaDomain({ granule: 4096, startPfn, endPfn }, cpus);
@@ -171,13 +183,16 @@ test('what was freed last on a CPU is what that CPU gets next, and no other CPU'
 
 test('a full magazine too many goes to the depot, where another CPU finds it', t => {
   const cpus = makeCpus(1);
-  const domain = make(1, 10_000, cpus);
+  const { timers, pass } = makeTimers();
+  const domain = new IovaDomain({ granule: 4096, startPfn: 1, endPfn: 10_000 }, cpus, timers);
   const taken = Array.from({ length: 5 * MAGAZINE_SIZE }, () => domain.allocFast(1, 9999, false));
   for (const pfn of taken) domain.freeFast(pfn ?? 0, 1);
-  t.true(domain.trimDepots());
-  t.false(domain.trimDepots());
-  t.false(domain.trimDepots());
-  t.is(domain.freeFrames, 9999 - 3 * MAGAZINE_SIZE);
+  const kept = (): number => (9999 - domain.freeFrames) / MAGAZINE_SIZE;
+  const after = [0, DEPOT_DELAY - 1, 1, DEPOT_DELAY, DEPOT_DELAY].map(nanoseconds => {
+    pass(nanoseconds);
+    return kept();
+  });
+  t.deepEqual(after, [5, 5, 4, 3, 3], 'one each 100 ms, down to one for each CPU');
   cpus.number = 1;
   const before = domain.freeFrames;
   t.truthy(domain.allocFast(1, 9999, false));

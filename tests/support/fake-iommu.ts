@@ -1,6 +1,7 @@
 import type { Device, DeviceDma } from '../../drivers/base/kernel/device';
 import type { DriverServices } from '../../drivers/base/kernel/device';
 import { EEXIST, EINVAL, ENOMEM, ENOSYS } from '../../drivers/base/kernel/errno';
+import { KernelTimers } from '../../drivers/base/kernel/timers';
 import type { DmaAddr, PhysAddr } from '../../drivers/base/types/address';
 import { physAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
@@ -126,7 +127,7 @@ interface FakeDomain extends IommuDomain {
 /** An IOMMU without hardware: it notes what is attached to what. */
 export class FakeIommu implements IommuDevice {
   readonly name = 'fake-iommu';
-  readonly deferredFlush = true;
+  readonly deferredFlush: boolean;
   readonly attached = new Map<number, IommuDomain>();
   readonly freed: IommuDomain[] = [];
   hasMemory = true;
@@ -137,9 +138,10 @@ export class FakeIommu implements IommuDevice {
   readonly refuses = new Set<number>();
   #handler: FaultHandler = () => -ENOSYS;
 
-  constructor(pages: number, pageSizes = PAGE_SIZE) {
+  constructor(pages: number, pageSizes = PAGE_SIZE, deferredFlush = true) {
     this.#pages = pages;
     this.#pageSizes = pageSizes;
+    this.deferredFlush = deferredFlush;
   }
 
   domainAlloc(type: DomainType): FakeDomain | null {
@@ -179,7 +181,8 @@ export class FakeIommu implements IommuDevice {
 interface FakeIommuOptions {
   readonly pages?: number;
   readonly pageSizes?: number;
-  readonly defaultType?: 'dma' | 'identity';
+  readonly defaultType?: 'dma' | 'dma-fq' | 'identity';
+  readonly deferredFlush?: boolean;
 }
 
 /** Devices behind a fake IOMMU, each in a group of its own unless told. */
@@ -187,19 +190,26 @@ export class FakeIommuBench {
   readonly iommu: FakeIommu;
   readonly iommus: Iommus;
   readonly dma: IommuDma;
+  /** Simulated ns. */
+  now = 0;
+  readonly timers = new KernelTimers(() => this.now);
   readonly #services: DriverServices;
 
-  constructor(
-    services: DriverServices,
-    { pages = 256, pageSizes = PAGE_SIZE, defaultType = 'dma' }: FakeIommuOptions = {},
-  ) {
+  constructor(services: DriverServices, options: FakeIommuOptions = {}) {
     this.#services = services;
-    this.iommu = new FakeIommu(pages, pageSizes);
+    const { pages = 256, pageSizes, defaultType = 'dma', deferredFlush } = options;
+    this.iommu = new FakeIommu(pages, pageSizes, deferredFlush);
     const memory = {
       ...{ alloc: () => null, free: nothing, load: () => 0, store: nothing },
       ...{ load64: () => 0, high: 0, store64: nothing },
     };
-    this.iommus = new Iommus({ memory, cpus: { online: 1, number: 0 }, defaultType, gate: null });
+    this.iommus = new Iommus({
+      memory,
+      cpus: { online: 1, number: 0 },
+      defaultType,
+      gate: null,
+      timers: this.timers,
+    });
     this.iommus.register(this.iommu);
     this.dma = new IommuDma(this.iommus);
   }
@@ -216,6 +226,12 @@ export class FakeIommuBench {
     if (typeof found === 'number') throw new Error(`group ${group}: ${found}`);
     this.iommus.addDevice(found, dev);
     return dev;
+  }
+
+  /** So many ns pass, and whatever was due is done. */
+  pass(nanoseconds: number): void {
+    this.now += nanoseconds;
+    this.timers.run();
   }
 
   /** The table of a device's domain. */
