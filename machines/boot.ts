@@ -37,8 +37,7 @@ import { observe } from './observe';
 import { observeIommus } from './observe-iommus';
 import { usesLpae } from './plan-memory';
 import type { DmaFacts } from './quirks';
-import { ReservedPools, prepareAtomicPools } from './reserved-pools';
-import type { DmaMemoryOptions } from './reserved-pools';
+import { ReservedPools, isBypassed, prepareAtomicPools } from './reserved-pools';
 
 /** What a machine is booted with, beside its plan. */
 export interface BootOptions {
@@ -56,7 +55,6 @@ export interface BootOptions {
   readonly dmaDebug?: DmaDebugOptions;
   /** The order in which coherent memory is made uncached; the right one if absent. */
   readonly coherentOrder?: StepOrder;
-  readonly dmaMemory?: DmaMemoryOptions;
   /** What a device behind an IOMMU gets, as KernelBoot has it. */
   readonly iommuDefault?: NonNullable<KernelBoot['iommuDefault']>;
   /** Called when the silicon is there and nothing has run on it yet. */
@@ -81,7 +79,7 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     gate: options.gate ?? null,
     iommuDefault: options.iommuDefault ?? 'dma',
     coherent: coherentChoice(plan, options.coherentOrder),
-    swiotlb: swiotlbOf(plan, options.dmaMemory?.swiotlb),
+    swiotlb: swiotlbOf(plan, plan.dmaMemory.swiotlb),
   });
   const observer = observe(hardware, kernel, options.dmaDebug);
   const coherent = coherentCpus(plan);
@@ -91,7 +89,7 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
   if (hardware.interrupts !== null) startInterrupts(plan, hardware.interrupts, kernel);
   const pools = new ReservedPools(plan, kernel);
   kernel.reservedMem = (dev, index) => pools.init(dev, index);
-  prepareAtomicPools(kernel, options.dmaMemory?.coherentPool);
+  prepareAtomicPools(kernel, plan.dmaMemory.coherentPool);
   if (observer !== null) observeIommus(hardware, kernel.iommus, observer);
   const notes: string[] = [];
   const iommus = bindIommus(plan, hardware, kernel, notes);
@@ -159,11 +157,15 @@ const bootMemory = (plan: MachinePlan): BootMemory => {
     size: Number(size),
   }));
   const ranges = plan.memory.reserved;
+  const bypassed = ranges.regions.filter(region => isBypassed(region, plan));
+  const reserved = ranges.reserved.filter(
+    range => !bypassed.some(({ base, size }) => base === range.base && size === range.size),
+  );
   const noMap = ranges.regions.filter(({ kind, node }) => kind !== 'refused' && node.has('no-map'));
   return {
     image,
     ram,
-    reserved: ranges.reserved.map(({ base, size }) => ({ base: Number(base), size: Number(size) })),
+    reserved: reserved.map(({ base, size }) => ({ base: Number(base), size: Number(size) })),
     noMap: noMap.map(({ base, size }) => ({ base: Number(base), size: Number(size) })),
     dmaLimit: plan.facts.dmaZoneLimit,
     lpae: usesLpae(plan.cpus, plan.memory),

@@ -3,13 +3,15 @@ import type { CoherentChoice } from '../arch/arm/mm/coherent';
 import { IN_ORDER } from '../arch/arm/mm/coherent/steps';
 import type { StepOrder } from '../arch/arm/mm/coherent/steps';
 import type { RamRange } from '../arch/arm/mm/layout';
-import type { CoherentBoard } from '../arch/arm/mm/coherent/strategy';
-import { GIB } from '../drivers/base/types/bits';
+import type { CoherentBoard, CoherentBoot } from '../arch/arm/mm/coherent/strategy';
+import type { SetAside } from '../arch/arm/mm/init';
+import { GIB, MIB, alignUp } from '../drivers/base/types/bits';
 import { InputError } from '../drivers/base/types/errors';
 import type { Arch } from '../drivers/of/linux';
 import type { MemRange } from '../drivers/of/memblock';
 import type { DeviceTree } from '../drivers/of/tree';
 import type { CoherentName } from '../mm/arch-dma';
+import type { CmaParameter, DmaMemoryOptions } from './kernel-parameters';
 import type { CpuPlan } from './plan-cpus';
 import type { MemoryPlan } from './plan-memory';
 import type { MachineFacts } from './quirks';
@@ -20,6 +22,7 @@ export interface CoherentPlan {
   readonly arch: Arch;
   readonly memory: MemoryPlan;
   readonly facts: MachineFacts;
+  readonly dmaMemory: DmaMemoryOptions;
 }
 
 /** Where a tree chooses: a property of /chosen. */
@@ -69,15 +72,61 @@ export const isTooLargeForPages = ({
 const sizeOf = ({ banks }: MemoryPlan): number =>
   banks.reduce((sum, { size }) => sum + Number(size), 0);
 
-const boardOf = ({ memory, facts }: CoherentPlan): CoherentBoard => {
+const boardOf = ({ arch, memory, facts, dmaMemory }: CoherentPlan): CoherentBoard => {
   const areas = memory.reserved.regions.filter(({ kind }) => kind === 'cma');
   const own = areas.filter(({ cmaDefault }) => !cmaDefault);
   const pool = areas.find(({ cmaDefault }) => cmaDefault);
+  const dmaEnd = facts.dmaZoneLimit === null ? null : facts.dmaZoneLimit + 1;
+  const { cma } = dmaMemory;
   return {
-    cma: pool === undefined ? null : rangeOf(pool),
+    cma: pool === undefined || cma !== undefined ? null : rangeOf(pool),
+    cmaWish: cma === undefined || cma.size === 0 ? null : cmaWish(cma, arch, dmaEnd),
     ownCma: own.map(rangeOf),
-    dmaEnd: facts.dmaZoneLimit === null ? null : facts.dmaZoneLimit + 1,
+    dmaEnd,
   };
+};
+
+/** CMA_MIN_ALIGNMENT_BYTES: a block of pages that all move or all do not. */
+const CMA_ALIGNMENT = { arm32: 4 * MIB, arm64: 2 * MIB } as const;
+
+/** In lowmem always, where Linux may choose highmem (dma_contiguous_reserve). */
+const cmaWish = (
+  { size, start, end }: CmaParameter,
+  arch: Arch,
+  dmaEnd: number | null,
+): SetAside => {
+  const align = CMA_ALIGNMENT[arch];
+  const limit = Math.min(end ?? Infinity, dmaEnd ?? Infinity);
+  const whole = alignUp(size, align);
+  return {
+    size: whole,
+    align,
+    start,
+    end: Number.isFinite(limit) ? limit : null,
+    linearMap: 'any',
+  };
+};
+
+/**
+ * How memory is laid out at boot: what the strategy of a choice asks for, then the area that the
+ * command line asks for.
+ */
+export const coherentBoot = ({ name, board }: CoherentChoice): CoherentBoot => {
+  const boot = coherentKind(name).boot(board);
+  const wish = name === 'cma-remap' ? null : (board.cmaWish ?? null);
+  return wish === null ? boot : { ...boot, setAside: [...(boot.setAside ?? []), wish] };
+};
+
+/** Of what was set aside, the strategy's, and the area for everybody's contiguous memory. */
+export const placesOf = (
+  { name, board }: CoherentChoice,
+  placed: readonly (RamRange | null)[],
+): { readonly own: RamRange | null; readonly cma: RamRange | null } => {
+  const first = placed[0] ?? null;
+  if (name === 'cma-remap') return { own: null, cma: first ?? board.cma };
+  const wished = board.cmaWish ? (placed.at(-1) ?? null) : null;
+  const isAsked = (coherentKind(name).boot(board).setAside ?? []).length > 0;
+  return { own: isAsked ? first : null, cma: wished ?? board.cma };
 };
 
 const rangeOf = ({ base, size }: MemRange): RamRange => ({

@@ -3,7 +3,7 @@ import type { ArmMm, SetAside } from '../arch/arm/mm/init';
 import type { RamRange } from '../arch/arm/mm/layout';
 import type { CurrentCpu } from '../drivers/base/kernel/current-cpu';
 import type { KernelLog } from '../drivers/base/kernel/kernel-log';
-import { physAddr } from '../drivers/base/types/address';
+import { hex, physAddr } from '../drivers/base/types/address';
 import { MIB, PAGE_SIZE } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
 import { CmaArea, cmaAlignOrder } from '../mm/cma';
@@ -83,6 +83,13 @@ export const makeCma = (
 ): CmaArea => {
   const frames = { base: base / PAGE_SIZE, count: size / PAGE_SIZE };
   return new CmaArea({ name, ...frames, pages: mm.pages, memory, log });
+};
+
+/** What Linux says of the area that `cma=` asks for (cma_declare_contiguous_nid). */
+export const tellCma = (log: KernelLog, { size }: SetAside, placed: RamRange | null): void => {
+  const text = `${size / MIB} MiB`;
+  if (placed === null) log.print('err', `cma: Failed to reserve ${text}`);
+  else log.print('info', `cma: Reserved ${text} at ${hex(placed.base)}`);
 };
 
 /** A CMA area as whoever makes coherent memory takes it. */

@@ -12,6 +12,8 @@ import type { CoherentName } from '../mm/arch-dma';
 import { coherentNameOf } from './coherent';
 import { deviceKindOf } from './devices';
 import { checkIommus, iommuMatch } from './iommus';
+import { treeParameters } from './kernel-parameters';
+import type { DmaMemoryOptions } from './kernel-parameters';
 import { irqChipFor } from './models';
 import { planCpus } from './plan-cpus';
 import type { CpuPlan, OuterPlan } from './plan-cpus';
@@ -33,6 +35,8 @@ export interface PlanOptions {
   readonly quirks: readonly QuirkChoice[];
   /** How coherent memory is made, in place of the board's own way. */
   readonly coherent?: CoherentName;
+  /** The kernel's command line, after that of the tree. */
+  readonly dmaMemory?: DmaMemoryOptions;
 }
 
 /** A device tree, understood: everything that a machine is booted from. */
@@ -50,6 +54,8 @@ export interface MachinePlan {
   readonly facts: MachineFacts;
   /** How memory is made that devices which do not snoop share with the CPUs. */
   readonly coherent: CoherentName;
+  /** What the kernel's command line says of memory for DMA. */
+  readonly dmaMemory: DmaMemoryOptions;
   /** What a reader should know: assumptions, and what of the tree was not taken as written. */
   readonly notes: readonly string[];
 }
@@ -89,6 +95,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
       outerIoCoherent: false,
     }),
     coherent: options.coherent ?? coherentNameOf(tree, cpus),
+    dmaMemory: { ...treeParameters(tree), ...options.dmaMemory },
     notes: [...cpuNotes, ...memory.notes, ...deviceNotes(devices, memory.reserved, phandles)],
   };
 };

@@ -16,7 +16,6 @@ import { AtomicPools, DEFAULT_COHERENT_POOL } from '../mm/dma-atomic-pool';
 import { CoherentPool, POOL_MEMORY } from '../mm/dma-coherent';
 import { physToPage } from '../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../mm/pgprot';
-import type { SwiotlbOptions } from '../mm/swiotlb';
 import { isDefaultPool } from './describe';
 import { makeCma } from './dma-memory';
 import type { Kernel } from './kernel';
@@ -25,14 +24,6 @@ import type { MachinePlan } from './plan';
 /*
  * Pools for DMA that a kernel makes once it runs: what the tree reserves, and the atomic pools.
  */
-
-/** What a command line says of memory for DMA; what is absent is the kernel's own. */
-export interface DmaMemoryOptions {
-  /** `swiotlb=`. */
-  readonly swiotlb?: SwiotlbOptions;
-  /** `coherent_pool=`, in bytes. */
-  readonly coherentPool?: number;
-}
 
 /** Ways to coherent memory that are closed to who cannot sleep. */
 const SLEEPING: ReadonlySet<CoherentName> = new Set([
@@ -97,6 +88,12 @@ const ERRNO = new Map<OfErrno, number>([
   ['EBUSY', EBUSY],
 ]);
 
+/** The tree's area for all gives way to that of `cma=` (rmem_cma_setup). */
+export const isBypassed = (
+  { cmaDefault }: Pick<ReservedMem, 'cmaDefault'>,
+  { dmaMemory }: Pick<MachinePlan, 'dmaMemory'>,
+): boolean => cmaDefault && dmaMemory.cma !== undefined;
+
 /** What the tree sets aside for single devices, made when the first of them asks. */
 export class ReservedPools {
   readonly #plan: MachinePlan;
@@ -110,6 +107,13 @@ export class ReservedPools {
     this.#plan = plan;
     this.#kernel = kernel;
     for (const region of plan.memory.reserved.regions) {
+      if (isBypassed(region, plan)) {
+        const { name } = region.node;
+        kernel.log.print(
+          'info',
+          `Reserved memory: bypass ${name} node, using cmdline CMA params instead`,
+        );
+      }
       if (region.kind === 'cma' && !region.cmaDefault) {
         this.#cma.set(region.node, makeCma(region.node.name, rangeOf(region), kernel));
       }
@@ -145,6 +149,7 @@ export class ReservedPools {
   #assign(dev: Device, region: ReservedMem, slot: PoolSlot): number {
     switch (slot) {
       case 'cmaArea':
+        if (isBypassed(region, this.#plan)) return -EINVAL;
         dev.dma.cma = this.#cma.get(region.node) ?? this.#kernel.setAside.cma;
         return 0;
       case 'dmaMem':

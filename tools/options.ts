@@ -1,5 +1,6 @@
 import { InputError } from '../drivers/base/types/errors';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
+import { parseKernelParameters } from '../machines/kernel-parameters';
 import { parseCoherent } from '../machines/coherent';
 import type { DmaDebugOptions } from '../mm/dma-debug';
 import type { PlanOptions } from '../machines/plan';
@@ -87,8 +88,14 @@ const dmaDebugSetting = (text: string): DmaDebugOptions => {
 };
 
 /** What the options say of the machine. */
-export const planOptions = ({ memory, quirk = [], coherent }: MachineOptions): PlanOptions => ({
+export const planOptions = ({
+  memory,
+  quirk = [],
+  coherent,
+  cmdline,
+}: MachineOptions): PlanOptions => ({
   memory: memory === undefined ? null : parseMemory(memory),
   quirks: quirk.map(parseQuirk),
   ...(coherent === undefined ? {} : { coherent: parseCoherent(coherent, '--coherent') }),
+  ...(cmdline === undefined ? {} : { dmaMemory: parseKernelParameters(cmdline, '--cmdline') }),
 });

@@ -8,26 +8,29 @@ import { DmaDirection } from '../../drivers/base/kernel/dma-mapping';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { EBUSY, EINVAL, ENODEV } from '../../drivers/base/kernel/errno';
 import { GFP_ATOMIC, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
-import { physAddr } from '../../drivers/base/types/address';
+import { dmaAddr, physAddr } from '../../drivers/base/types/address';
 import { MIB, PAGE_SIZE } from '../../drivers/base/types/bits';
 import { UnmodelledError } from '../../drivers/base/types/errors';
 import { Random } from '../../drivers/base/types/random';
 import { bootMachine } from '../../machines/boot';
 import type { Machine } from '../../machines/machine';
 import { planMachine } from '../../machines/plan';
-import type { DmaMemoryOptions } from '../../machines/reserved-pools';
+import { parseKernelParameters } from '../../machines/kernel-parameters';
+import type { DmaMemoryOptions } from '../../machines/kernel-parameters';
 import { dmaAllocCoherent, dmaFreeCoherent } from '../../mm/dma-alloc';
 import { DMA_MAPPING_ERROR, dmaMapSingle, dmaUnmapSingle } from '../../mm/dma-mapping-common';
+import type { CoherentName } from '../../mm/arch-dma';
+import { CmaArea } from '../../mm/cma';
 import type { MovableOwner } from '../../mm/movable';
-import { pageToPhys } from '../../mm/page-alloc';
+import { pageToPhys, physToPage } from '../../mm/page-alloc';
 import { boot } from '../support/booted';
 import { dt, ref } from '../support/dt';
+import { inputError } from '../support/input-error';
 
 const { FromDevice, Bidirectional } = DmaDirection;
 const POOL = 'shared-dma-pool';
 
-/** 256 MiB, with a pool, an area for movable pages, and what is neither. */
-const TREE = dt({
+const SMALL = {
   compatible: 'acme,soc',
   '#address-cells': [1],
   '#size-cells': [1],
@@ -37,6 +40,11 @@ const TREE = dt({
     'cpu@0': { device_type: 'cpu', compatible: 'arm,cortex-a9', reg: [0] },
   },
   memory: { device_type: 'memory', reg: [0x8000_0000, 0x1000_0000] },
+} as const;
+
+/** 256 MiB, with a pool, an area for movable pages, and what is neither. */
+const TREE = dt({
+  ...SMALL,
   'reserved-memory': {
     '#address-cells': [1],
     '#size-cells': [1],
@@ -60,13 +68,17 @@ const TREE = dt({
   },
 });
 
-const bootTree = (dmaMemory: DmaMemoryOptions = {}): Machine =>
-  bootMachine(planMachine(TREE, { memory: null, quirks: [] }), {
+const PLAIN = { memory: null, quirks: [] } as const;
+
+const bootTree = (
+  dmaMemory: DmaMemoryOptions = {},
+  coherent: CoherentName = 'cma-remap',
+): Machine =>
+  bootMachine(planMachine(TREE, { ...PLAIN, dmaMemory, coherent }), {
     adversary: new LruAdversary(),
     random: new Random(1),
     timing: 'latest',
     streaming: ALL_STEPS,
-    dmaMemory,
   });
 
 const device = ({ kernel }: Machine, dma: Partial<DeviceDma> = {}, path = '/wifi@2000'): Device =>
@@ -110,7 +122,7 @@ test('areas for movable pages are given by name, and are what memory is from; wh
   t.is(init(dev, 1), 0);
   t.is(dev.dma.cma?.name, 'area@89000000');
   const own = dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL);
-  t.is(own?.dmaHandle, 0x8900_0000, 'and its memory is from there');
+  t.is(own?.dmaHandle, dmaAddr(0x8900_0000), 'and its memory is from there');
   t.is(init(dev, 2), 0);
   t.is(dev.dma.cma, machine.kernel.setAside.cma);
   t.is(init(dev, 3), 0);
@@ -215,6 +227,82 @@ test('on a board with swiotlb what a device does not reach comes and goes throug
   t.regex(
     kernel.log.lines.at(-1)?.text ?? '',
     /^platform dev: swiotlb buffer is full \(sz: 262145/,
+  );
+});
+
+test('the words of a command line mean what they mean to Linux', t => {
+  const read = (text: string): DmaMemoryOptions => parseKernelParameters(text, '--cmdline');
+  const cases: Readonly<Record<string, DmaMemoryOptions>> = {
+    '': {},
+    'swiotlb=force': { swiotlb: { force: true } },
+    'swiotlb=noforce': { swiotlb: { disabled: true } },
+    'swiotlb=65536': { swiotlb: { slots: 65536 } },
+    'swiotlb=0x100,4,force': { swiotlb: { slots: 256, areas: 4, force: true } },
+    'swiotlb=512,noforce': { swiotlb: { slots: 512, disabled: true } },
+    'swiotlb=1 swiotlb=force': { swiotlb: { force: true } },
+    'coherent_pool=1M': { coherentPool: MIB },
+    'coherent_pool=5000': { coherentPool: 8192 },
+    'cma=16M': { cma: { size: 16 * MIB, start: 0, end: null } },
+    'cma=0': { cma: { size: 0, start: 0, end: null } },
+    'cma=4m@0x84000000': { cma: { size: 4 * MIB, start: 0x8400_0000, end: 0x8440_0000 } },
+    'cma=4M@1G-0x50000000': { cma: { size: 4 * MIB, start: 2 ** 30, end: 0x5000_0000 } },
+  };
+  for (const [text, expected] of Object.entries(cases)) t.deepEqual(read(text), expected, text);
+  const wrong = [
+    'swiotlb=',
+    'swiotlb',
+    'swiotlb=x',
+    'swiotlb=1,2,3',
+    'swiotlb=9e9',
+    'cma=',
+    'cma=M',
+  ];
+  wrong.push('cma=1M@', 'cma=1M-2M', 'cma=1M@0-', 'coherent_pool=0', 'coherent_pool=1X', 'quiet');
+  wrong.push(`swiotlb=${2 ** 40}`, `swiotlb=1,${2 ** 40}`, `cma=${2 ** 60}`, '__proto__=1');
+  for (const text of wrong) {
+    t.regex(
+      inputError(() => read(text)),
+      /^--cmdline: expected .*, found '.+'$/,
+      text,
+    );
+  }
+});
+
+test('a tree has a command line as well, with words for others; what is typed comes after it', t => {
+  const withArgs = (bootargs: string) => planMachine(dt({ ...SMALL, chosen: { bootargs } }), PLAIN);
+  const { dmaMemory } = withArgs('console=ttyS0 cma=8M swiotlb=force root=/dev/ram');
+  t.deepEqual(dmaMemory, {
+    cma: { size: 8 * MIB, start: 0, end: null },
+    swiotlb: { force: true },
+  });
+  t.regex(
+    inputError(() => withArgs('cma=x')),
+    /^\/chosen: property 'bootargs': expected cma=/,
+  );
+});
+
+test('cma= is in place of the area of the tree, whose memory is like any other then', t => {
+  for (const coherent of ['cma-remap', 'legacy-remap'] as const) {
+    const { kernel } = bootTree({ cma: { size: 3 * MIB, start: 0, end: null } }, coherent);
+    const { cma } = kernel.setAside;
+    t.true(cma instanceof CmaArea && cma.count * PAGE_SIZE === 4 * MIB);
+    t.regex(kernel.log.lines.map(({ text }) => text).join('\n'), /bypass all@8a000000 node/);
+    const dev = device({ ...machine, kernel });
+    const block = dmaAllocCoherent(dev, 2 * PAGE_SIZE, GFP_KERNEL);
+    t.is(block && Math.floor(block.dmaHandle / PAGE_SIZE), cma instanceof CmaArea ? cma.base : 0);
+    t.is(init(dev, 2), -EINVAL);
+    const page = physToPage(physAddr(0x8a00_0000));
+    t.true(kernel.mm.pages.isFree(page), 'and not set aside');
+  }
+  const fixed = bootTree({ cma: { size: 4 * MIB, start: 0x8400_0000, end: 0x8440_0000 } });
+  const area = fixed.kernel.setAside.cma;
+  t.is(area instanceof CmaArea && area.base * PAGE_SIZE, 0x8400_0000);
+  const nowhere = bootTree({ cma: { size: 512 * MIB, start: 0, end: null } }).kernel;
+  t.is(nowhere.setAside.cma, null);
+  t.true(nowhere.log.lines.some(({ text }) => text === 'cma: Failed to reserve 512 MiB'));
+  t.is(
+    bootTree({ cma: { size: 0, start: 0, end: null } }, 'legacy-remap').kernel.setAside.cma,
+    null,
   );
 });
 

@@ -22,10 +22,12 @@ const { Bidirectional, FromDevice, ToDevice } = DmaDirection;
 const SIZE = 300;
 
 const benchOf = (board: string, streaming: StreamingSteps = ALL_STEPS) => {
-  const machine = bootMachine(planOf(board), {
-    ...{ adversary: 'all', random: new Random(1), timing: 'latest', streaming },
-    dmaMemory: { swiotlb: { force: true } },
-  });
+  const machine = bootMachine(
+    { ...planOf(board), dmaMemory: { swiotlb: { force: true } } },
+    {
+      ...{ adversary: 'all', random: new Random(1), timing: 'latest', streaming },
+    },
+  );
   const { kernel, findings, observer, masters } = machine;
   const master = masters.find(({ device }) => !device.dev.dma.coherent)?.device;
   invariant(master !== undefined && findings !== null && observer !== null, board);

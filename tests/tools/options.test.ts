@@ -95,6 +95,8 @@ test('options that are not given change nothing of the machine', t => {
   t.deepEqual(chosen, { memory: null, quirks: [], coherent: 'carveout' });
   const expected = { message: /^--coherent: expected legacy-remap, .* found 'x'$/ };
   t.throws(() => planOptions({ ...none, coherent: 'x' }), expected);
+  const { dmaMemory } = planOptions({ ...none, cmdline: ' swiotlb=force  coherent_pool=1M ' });
+  t.deepEqual(dmaMemory, { swiotlb: { force: true }, coherentPool: 0x10_0000 });
 });
 
 test('any text is a value or an InputError that names its option', t => {

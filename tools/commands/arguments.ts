@@ -9,6 +9,8 @@ export interface MachineOptions {
   readonly load: readonly string[] | undefined;
   /** A strategy of making coherent memory. */
   readonly coherent?: string | undefined;
+  /** Words of the kernel's command line. */
+  readonly cmdline?: string | undefined;
 }
 
 /** Arguments that say what the machine is. */

@@ -50,8 +50,14 @@ const coherent = {
   describe: 'How memory is shared with devices that do not snoop: a strategy by name',
 } as const satisfies Options;
 
+const cmdline = {
+  type: 'string',
+  requiresArg: true,
+  describe: "Words of the kernel's command line: 'swiotlb=force coherent_pool=1M cma=16M'",
+} as const satisfies Options;
+
 /** What changes a machine. */
-export const machineOptions = { memory, quirk, overlay, load, coherent };
+export const machineOptions = { memory, quirk, overlay, load, coherent, cmdline };
 
 /** Not drawn by chance: two people who type the same see the same. */
 const DEFAULT_SEED = '1';

@@ -20,6 +20,8 @@ export interface SavedMachine {
   readonly load: readonly string[];
   /** A strategy of making coherent memory; null: the board's own. */
   readonly coherent: string | null;
+  /** Words of the kernel's command line beside the tree's; null: none. */
+  readonly cmdline: string | null;
   /** Places whose calls were left out. */
   readonly drop: readonly string[];
   readonly seed: string;
@@ -134,6 +136,7 @@ const machine = record<SavedMachine>({
   overlay: list(text, MOST_OPTIONS),
   load: list(text, MOST_OPTIONS),
   coherent: nullable(text),
+  cmdline: nullable(text),
   drop: list(text, MOST_OPTIONS),
   seed: text,
 });

@@ -24,13 +24,28 @@ const machineWords = ({
   memory,
   load = [],
   coherent,
+  cmdline,
 }: MachineOptions): string[] => [
   ...overlay.flatMap(file => ['--overlay', file]),
   ...quirk.map(name => `--quirk=${name}`),
   ...(memory === undefined ? [] : ['--memory', memory]),
   ...load.flatMap(file => ['--load', file]),
   ...(coherent === undefined ? [] : ['--coherent', coherent]),
+  ...(cmdline === undefined ? [] : ['--cmdline', cmdline]),
 ];
+
+const savedWords = ({
+  memory,
+  coherent,
+  cmdline,
+  ...others
+}: Omit<SavedMachine, 'board' | 'drop' | 'seed'>): string[] =>
+  machineWords({
+    ...others,
+    memory: memory ?? undefined,
+    coherent: coherent ?? undefined,
+    cmdline: cmdline ?? undefined,
+  });
 
 const suiteWords = (patterns: readonly string[] = []): string[] =>
   patterns.flatMap(pattern => ['--suite', pattern]);
@@ -40,14 +55,12 @@ const dropWords = (places: readonly string[] = []): string[] =>
 
 /** A command line that replays a witness: the cases that led there, on one machine, under its script. */
 export const replayLine = (
-  { board, memory, quirk, overlay, load, coherent, drop, seed }: SavedMachine,
+  { board, drop, seed, ...machine }: SavedMachine,
   { suite, cases, isWhole, timing }: Replay,
   script: string,
 ): string => {
-  const [size, strategy] = [memory ?? undefined, coherent ?? undefined];
-  const machine = machineWords({ overlay, quirk, memory: size, load, coherent: strategy });
   const patterns = isWhole ? [suite] : cases.map(name => `${suite}.${name}`);
-  const words = ['dmabench', 'run', board, ...machine, ...suiteWords(patterns)];
+  const words = ['dmabench', 'run', board, ...savedWords(machine), ...suiteWords(patterns)];
   words.push(
     '--adversary',
     `script:${script}`,

@@ -26,8 +26,8 @@ export const saveRun = (
   findings: readonly KeptFinding[],
 ): void => {
   const { board, memory = null, quirk = [], overlay = [], load = [] } = args;
-  const { coherent = null, drop = [], seed } = args;
-  const machine = { board, memory, quirk, overlay, load, coherent, drop, seed };
+  const { coherent = null, cmdline = null, drop = [], seed } = args;
+  const machine = { board, memory, quirk, overlay, load, coherent, cmdline, drop, seed };
   try {
     for (const { finding, script } of findings) {
       if (finding.witness === null || script === null) continue;

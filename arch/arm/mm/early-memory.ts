@@ -40,11 +40,11 @@ export class EarlyMemory {
     return found;
   }
 
-  /** As allocate, aligned otherwise and ending by `end`; null if there is none. */
-  allocateBelow(size: number, align: number, end: number): PhysAddr | null {
+  /** As allocate, aligned otherwise, from `start` on and ending by `end`; null if there is none. */
+  allocateBelow(size: number, align: number, end: number, start = 0): PhysAddr | null {
     for (const range of [...this.#free()].reverse()) {
       const at = alignDown(Math.min(range.end, this.#limit, end) - size, align);
-      if (at < range.start) continue;
+      if (at < Math.max(range.start, start)) continue;
       this.reserve(at, size);
       return physAddr(at);
     }

@@ -60,6 +60,8 @@ export interface BootMemory {
 export interface SetAside {
   readonly size: number;
   readonly align: number;
+  /** Lowest byte that it may have; absent: any. */
+  readonly start?: number;
   /** One past the highest byte that it may have; null: any. */
   readonly end: number | null;
   /** Not mapped at all, as by `no-map`; in pages; or as memory around it is. */
@@ -295,7 +297,7 @@ export class ArmMm {
 /** Takes memory for what is to be set aside; null if there is no room. */
 const place = (wish: SetAside, early: EarlyMemory): RamRange | null => {
   for (let { size } = wish; size >= (wish.least ?? wish.size); size /= 2) {
-    const base = early.allocateBelow(size, wish.align, wish.end ?? Infinity);
+    const base = early.allocateBelow(size, wish.align, wish.end ?? Infinity, wish.start);
     if (base !== null) return { base, size };
   }
   return null;

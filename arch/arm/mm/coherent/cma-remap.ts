@@ -90,12 +90,10 @@ const ownSource = (cma: CmaPool, { size, gfp }: CoherentRequest): PageSource => 
 export const cmaRemap: CoherentKind = {
   name: 'cma-remap',
   summary: 'of CMA, whose part of the linear map is in pages, made uncached there',
-  boot: ({ cma, ownCma = [], dmaEnd }) =>
-    cma === null
-      ? {
-          setAside: [{ size: SIZE, align: SIZE, end: dmaEnd, linearMap: 'pages' }],
-          inPages: ownCma,
-        }
-      : { inPages: [cma, ...ownCma] },
+  boot: ({ cma, cmaWish = null, ownCma = [], dmaEnd }) => {
+    if (cma !== null) return { inPages: [cma, ...ownCma] };
+    const wish = cmaWish ?? { size: SIZE, align: SIZE, end: dmaEnd };
+    return { setAside: [{ ...wish, linearMap: 'pages' }], inPages: ownCma };
+  },
   make: context => new CmaRemap(context),
 };

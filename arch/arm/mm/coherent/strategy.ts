@@ -1,5 +1,5 @@
 import type { CoherentAllocator, CoherentName } from '../../../../mm/arch-dma';
-import type { BootMemory, ArmMm } from '../init';
+import type { BootMemory, ArmMm, SetAside } from '../init';
 import type { KernelMappings } from '../ioremap';
 import type { RamRange } from '../layout';
 import type { ContiguousArea } from './area';
@@ -9,6 +9,8 @@ import type { LinearMapping } from './linear';
 export interface CoherentBoard {
   /** The tree's pool for everybody's contiguous memory (linux,cma-default), null if it has none. */
   readonly cma: RamRange | null;
+  /** One that is asked for beside the tree, which comes in place of the tree's (`cma=`). */
+  readonly cmaWish?: SetAside | null;
   /** Those of single devices. */
   readonly ownCma?: readonly RamRange[];
   /** One past the highest address that ZONE_DMA has, null where there is no such zone. */
