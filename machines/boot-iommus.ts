@@ -9,6 +9,7 @@ import type { IommuGroup } from '../mm/iommu/group';
 import type { IommuDevice } from '../mm/iommu/types';
 import type { Hardware } from './hardware';
 import { iommuKindOf, streamsOf } from './iommus';
+import type { KernelBuild } from './iommus/kind';
 import type { Kernel } from './kernel';
 import type { DevicePlan } from './plan-devices';
 import type { DmaFacts } from './quirks';
@@ -32,6 +33,7 @@ export class BoundIommus {
   constructor(
     hardware: Hardware,
     kernel: Kernel,
+    build: KernelBuild,
     makeDevice: (plan: DevicePlan, irqs: readonly IrqLine[]) => Device,
     notes: string[],
   ) {
@@ -39,7 +41,7 @@ export class BoundIommus {
     this.#notes = notes;
     for (const { plan, irqs } of hardware.iommus) {
       const { node } = plan.device;
-      const driver = iommuKindOf(node)?.driver(node);
+      const driver = iommuKindOf(node)?.driver(node, build);
       invariant(driver !== undefined, `${node.path}: a model without a driver`);
       const bound = probeDevice(driver, makeDevice(plan, irqs));
       if (typeof bound === 'number') {
@@ -64,7 +66,8 @@ export class BoundIommus {
       return iommu === undefined ? [] : [{ iommu, cells }];
     });
     if (specs.length === 0 || specs.length < streams.length) return DIRECT;
-    const group = this.#kernel.iommus.groupFor(specs);
+    const isDirect = facts.iommu.kind !== 'iommu';
+    const group = this.#kernel.iommus.groupFor(specs, { isDirect });
     if (typeof group === 'number') {
       this.#notes.push(`${facts.node.path}: IOMMU: error ${group}; its DMA is direct`);
       return DIRECT;

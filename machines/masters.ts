@@ -43,10 +43,9 @@ export const masterOf = ({ device, effective: facts }: DevicePlan): MasterPlan =
 
 const labelOf = (facts: DmaFacts): string => {
   const nodes = new Set(streamsOf(facts).map(({ node }) => node.name));
-  return [
-    ...waysOf(facts),
-    ...(nodes.size === 0 ? [] : [`behind ${[...nodes].join(' and ')}`]),
-  ].join(', ');
+  const without = facts.iommu.kind === 'iommu' ? '' : ', which the DMA API does not use';
+  const behind = nodes.size === 0 ? [] : [`behind ${[...nodes].join(' and ')}${without}`];
+  return [...waysOf(facts), ...behind].join(', ');
 };
 
 /**
@@ -57,7 +56,8 @@ const keyOf = (facts: DmaFacts): string => {
   const streams = streamsOf(facts);
   const behind = streams.map(({ node }) => {
     const first = streams.findIndex(other => other.node === node);
-    return `${iommuMatch(node.compatible)} ${node.has('dma-coherent')} ${first}`;
+    const coherent = node.has('dma-coherent');
+    return `${facts.iommu.kind} ${iommuMatch(node.compatible)} ${coherent} ${first}`;
   });
   return [...waysOf(facts), ...behind].join(', ');
 };

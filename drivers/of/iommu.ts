@@ -21,11 +21,8 @@ export interface IommuConfigureOptions {
   readonly inputIds?: readonly number[];
 }
 
-/**
- * Why DMA is direct, as of_iommu_configure() would have it. `no-of-xlate` no tree says: a quirk
- * knows of the driver that reads no specifiers.
- */
-export type DirectReason = 'not-described' | 'disabled' | 'no-of-xlate' | 'not-mapped' | 'broken';
+/** Why DMA is direct, as of_iommu_configure() would have it. */
+export type DirectReason = 'not-described' | 'disabled' | 'not-mapped' | 'broken';
 
 export type IommuConfig =
   | {

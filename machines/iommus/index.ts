@@ -5,7 +5,10 @@ import type { OfPhandleArgs } from '../../drivers/of/phandle';
 import type { DtNode } from '../../drivers/of/tree';
 import type { DevicePlan } from '../plan-devices';
 import type { DmaFacts } from '../quirks';
+import { sysmmuKind } from './exynos';
 import type { IommuKind } from './kind';
+import { omapIommuKind } from './omap';
+import { rockchipIommuKind } from './rockchip';
 import { trivialIommuKind } from './trivial';
 
 /*
@@ -14,7 +17,7 @@ import { trivialIommuKind } from './trivial';
  */
 
 /** Each kind is one file here, and one entry. */
-const KINDS: readonly IommuKind[] = [trivialIommuKind];
+const KINDS: readonly IommuKind[] = [trivialIommuKind, sysmmuKind, omapIommuKind, rockchipIommuKind];
 
 /** The first string, of those that a node has, that a kind answers to, with the kind. */
 const matchOf = (compatible: readonly string[]): { name: string; kind: IommuKind } | null => {
@@ -44,15 +47,15 @@ export interface Stream {
 
 /**
  * The streams of a master behind IOMMUs that are modelled, one for each specifier; empty for any
- * other. A master behind one IOMMU that is modelled and one that is not is none.
+ * other. It has them also where the DMA API does not use the IOMMU, for a reason that is not the tree's. A master behind one IOMMU that is modelled and one that is not is none.
  */
 export const streamsOf = ({ iommu }: DmaFacts): readonly Stream[] => {
-  if (iommu.kind !== 'iommu') return [];
-  const streams = iommu.specs.flatMap(({ node, args: cells }: OfPhandleArgs): Stream[] => {
+  const specs = 'specs' in iommu ? iommu.specs : [];
+  const streams = specs.flatMap(({ node, args: cells }: OfPhandleArgs): Stream[] => {
     const kind = iommuKindOf(node);
     return kind === null ? [] : [{ node, kind, cells }];
   });
-  return streams.length === iommu.specs.length ? streams : [];
+  return streams.length === specs.length ? streams : [];
 };
 
 /** InputError for an IOMMU, or a master behind one, that its binding does not permit. */
@@ -81,7 +84,9 @@ export const hookOf = (hooks: readonly IommuHook[]): IommuHook | null => {
   const [only] = hooks;
   if (only === undefined || hooks.length === 1) return only ?? null;
   return {
-    mayStall: hooks.some(({ mayStall }) => mayStall === true),
+    get mayStall(): boolean {
+      return hooks.some(({ mayStall }) => mayStall === true);
+    },
     translate: (address, write) => {
       const page = Math.floor(address / PAGE_SIZE);
       const answer = at(hooks, page % hooks.length).translate(address, write);

@@ -34,6 +34,14 @@ export interface IommuModel extends DeviceModel {
   stream(cells: readonly number[], master: string): IommuHook;
 }
 
+/** How the kernel was built, where a driver's choices depend on it. */
+export interface KernelBuild {
+  /** CONFIG_64BIT. */
+  readonly is64Bit: boolean;
+  /** CONFIG_ARM_LPAE. */
+  readonly lpae: boolean;
+}
+
 /** A kind of IOMMU that dmabench models, and the driver that takes it. */
 export interface IommuKind {
   readonly compatible: readonly string[];
@@ -47,5 +55,5 @@ export interface IommuKind {
   checkStream(node: DtNode, cells: readonly number[]): string | null;
   makeModel(parts: IommuParts): IommuModel;
   /** For this node: what its driver reads of the tree, it is told here. */
-  driver(node: DtNode): Driver<IommuDevice>;
+  driver(node: DtNode, build: KernelBuild): Driver<IommuDevice>;
 }

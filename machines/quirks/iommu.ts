@@ -1,3 +1,4 @@
+import type { OfPhandleArgs } from '../../drivers/of/phandle';
 import type { DtNode } from '../../drivers/of/tree';
 import type { DmaFacts, Quirk, QuirkedReason } from './quirk';
 import { findCompatible, rootIs } from './quirk';
@@ -13,6 +14,9 @@ import { findCompatible, rootIs } from './quirk';
 const iommuOf = ({ iommu }: DmaFacts, is: (node: DtNode) => boolean): DtNode | null =>
   iommu.kind === 'iommu' ? (iommu.specs.find(({ node }) => is(node))?.node ?? null) : null;
 
+const specsOf = ({ iommu }: DmaFacts): readonly OfPhandleArgs[] =>
+  iommu.kind === 'iommu' ? iommu.specs : [];
+
 const isCompatible =
   (names: readonly string[]) =>
   (node: DtNode): boolean =>
@@ -20,7 +24,7 @@ const isCompatible =
 
 const direct = (facts: DmaFacts, iommu: DtNode, reason: QuirkedReason): DmaFacts => ({
   ...facts,
-  iommu: { kind: 'direct', reason, iommu, diagnostics: [] },
+  iommu: { kind: 'direct', reason, iommu, diagnostics: [], specs: specsOf(facts) },
 });
 
 const OMAP_IOMMUS = ['ti,omap2-iommu', 'ti,omap4-iommu', 'ti,dra7-iommu', 'ti,dra7-dsp-iommu'];
@@ -35,11 +39,7 @@ export const omapIommuNoXlate: Quirk = {
   },
   device: facts => {
     const iommu = iommuOf(facts, isCompatible(OMAP_IOMMUS));
-    if (iommu === null) return facts;
-    return {
-      ...facts,
-      iommu: { kind: 'direct', reason: 'no-of-xlate', iommu, diagnostics: [] },
-    };
+    return iommu === null ? facts : direct(facts, iommu, 'no-of-xlate');
   },
 };
 

@@ -3,21 +3,24 @@ import type { DmaConfig, DmaDeviceKind } from '../../drivers/of/dma';
 import type { IommuConfig } from '../../drivers/of/iommu';
 import type { Arch } from '../../drivers/of/linux';
 import type { MemRange } from '../../drivers/of/memblock';
-import type { Phandles } from '../../drivers/of/phandle';
+import type { OfPhandleArgs, Phandles } from '../../drivers/of/phandle';
 import type { OfFailure } from '../../drivers/of/property';
 import type { DeviceTree, DtNode } from '../../drivers/of/tree';
 
 /**
- * Why the DMA API stays direct although the tree names an IOMMU: its driver has no domain type
- * for the DMA API; it gives this device an identity domain; it refuses this device.
+ * Why the DMA API stays direct although the tree names an IOMMU: its driver reads no specifiers; it
+ * has no domain type for the DMA API; it gives this device an identity domain; it refuses this
+ * device.
  */
-export type QuirkedReason = 'no-dma-domain' | 'identity-domain' | 'refused';
+export type QuirkedReason = 'no-of-xlate' | 'no-dma-domain' | 'identity-domain' | 'refused';
 
 /** As the direct kind of IommuConfig, for a reason that is not in the tree. */
 export interface QuirkedDirect {
   readonly kind: 'direct';
   readonly reason: QuirkedReason;
   readonly iommu: DtNode;
+  /** What the device is behind all the same: others than the DMA API may use it. */
+  readonly specs: readonly OfPhandleArgs[];
   readonly diagnostics: readonly InputProblem[];
 }
 

@@ -37,6 +37,8 @@ export interface GroupOptions {
   readonly reserved?: readonly ReservedRegion[];
   /** It may do harm: it is translated, and invalidation waits for nothing. */
   readonly isUntrusted?: boolean;
+  /** The DMA API does not use the IOMMU for it, whatever the policy is. */
+  readonly isDirect?: boolean;
 }
 
 /** All IOMMUs of a kernel, their groups, and which domain each has (drivers/iommu/iommu.c). */
@@ -211,16 +213,11 @@ export class Iommus {
    * What the driver wants, or else the kernel's policy (iommu_get_default_domain_type); a lazy domain
    * is strict where the hardware cannot be (iommu_dma_init_domain).
    */
-  #defaultDomain(
-    { iommu, cells }: IommuSpec,
-    { isUntrusted }: GroupOptions,
-  ): AttachedDomain | number {
-    const policy = this.#config.defaultType;
-    const wanted = isUntrusted === true ? 'dma' : (iommu.defaultDomainType?.(cells) ?? policy);
-    // What a driver wants is a translation: how lazy it may be is the kernel's.
-    const lazy =
-      wanted === 'dma' && policy === 'dma-fq' && isUntrusted !== true ? 'dma-fq' : wanted;
-    const type = lazy === 'dma-fq' && !iommu.deferredFlush ? 'dma' : lazy;
+  #defaultDomain({ iommu, cells }: IommuSpec, options: GroupOptions): AttachedDomain | number {
+    const { isDirect = false, isUntrusted = false } = options;
+    const wanted = iommu.defaultDomainType?.(cells) ?? this.#config.defaultType;
+    const policy = isDirect ? 'identity' : isUntrusted ? 'dma' : wanted;
+    const type = policy === 'dma-fq' && !iommu.deferredFlush ? 'dma' : policy;
     const domain = iommu.domainAlloc(type, this.#config.memory);
     if (domain === null) return -ENOMEM;
     const { ops } = domain;

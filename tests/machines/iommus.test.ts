@@ -17,6 +17,7 @@ import { patternByte } from '../../drivers/misc/test-master/regs';
 import { bootMachine } from '../../machines/boot';
 import type { BootOptions } from '../../machines/boot';
 import { loadBoard } from '../../machines/boards';
+import { hookOf } from '../../machines/iommus';
 import type { BoundMaster, Machine } from '../../machines/machine';
 import { planMachine } from '../../machines/plan';
 import { DmaIovaState, dmaIovaDestroy, dmaIovaLink, dmaIovaTryAlloc } from '../../mm/dma-iova';
@@ -415,4 +416,16 @@ for (const [what, from, to, property, expected] of [
 
 test('driver and data sheet agree on the name of the device', t => {
   t.deepEqual(trivialIommuDriver.compatible, COMPATIBLE);
+});
+
+test('a master with several streams uses them page by page in turn', t => {
+  const hooks = [0x1000, 0x2000].map(base => ({
+    translate: (address: number) => ({ address: base + address, length: 9000, result: 0 }),
+  }));
+  t.is(hookOf([]), null);
+  t.is(hookOf(hooks.slice(0, 1)), hooks[0]);
+  const hook = hookOf(hooks);
+  t.deepEqual(hook?.translate(16, true), { address: 0x1010, length: PAGE_SIZE - 16, result: 0 });
+  t.is(hook?.translate(PAGE_SIZE + 4, true)?.address, 0x3004);
+  t.is(hook?.translate(2 * PAGE_SIZE, false)?.address, 0x3000);
 });
