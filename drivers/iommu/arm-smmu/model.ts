@@ -1,0 +1,335 @@
+import { Device } from '../../base/hw/device';
+import type { GuestErrorSink } from '../../base/hw/device';
+import type { DmaMemory } from '../../base/hw/dma-memory';
+import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
+import type { EventQueue } from '../../base/hw/event-queue';
+import type { RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type { IrqLine } from '../../base/hw/irq';
+import { MemoryRegion } from '../../base/hw/memory-region';
+import { registerFile } from '../../base/hw/register-file';
+import type { RegisterFile } from '../../base/hw/register-file';
+import { NO_RESET, ResetNode } from '../../base/hw/reset';
+import { restoreAll } from '../../base/hw/state-arrays';
+import { at } from '../../base/types/arrays';
+import { hi32, lo32 } from '../../base/types/bits';
+import { UnmodelledError, invariant } from '../../base/types/errors';
+import { StateReader } from '../../base/types/state';
+import type { StateValue } from '../../base/types/state';
+import type { KeptEntry } from '../hw/kept';
+import { Lookup } from '../hw/lookup';
+import type { KeptWalks } from '../hw/lookup';
+import type { TableWalk, WalkedEntry } from '../walk/types';
+import { ANY_LENGTH, accessOf, newTransaction, refuse } from './model/access';
+import type { Transaction } from './model/access';
+import { ContextBank } from './model/bank';
+import { identification } from './model/integration';
+import type { SmmuIntegration } from './model/integration';
+import { GLOBAL, Invalidations, Scope, tagOf } from './model/invalidations';
+import { Walkers } from './model/regime';
+import type { BankSetup } from './model/regime';
+import { BYPASS, StreamMapping } from './model/stream-mapping';
+import type { GlobalFault, Route } from './model/stream-mapping';
+import { SmmuWindow } from './model/window';
+import { ARM_SMMU_GR0, ARM_SMMU_GR1, BankType } from './regs';
+
+/** What an SMMU is wired to. */
+export interface ArmSmmuPorts {
+  readonly name: string;
+  readonly built: SmmuIntegration;
+  /** Its walker's way to the tables. */
+  readonly tables: Pick<DmaMemory, 'readTable' | 'readTable64' | 'tableHigh' | 'unseen'>;
+  readonly kept: KeptWalks;
+  /** Of global faults; null if none leads anywhere. */
+  readonly globalIrq: IrqLine | null;
+  /** Version 2: one for each bank. Version 1: as CBAR.IRPTNDX counts them. */
+  readonly contextIrqs: readonly IrqLine[];
+  readonly events: EventQueue;
+  readonly onGuestError: GuestErrorSink;
+  /** Told before the transaction goes its way; null: nobody asks. */
+  readonly onStale: ((stale: StaleEntry) => void) | null;
+  /** Told of every fault; null: nobody asks. */
+  readonly onRefused: ((refused: RefusedAccess) => void) | null;
+}
+
+/** An Arm System MMU of version 1 or 2. Registers: regs.ts. */
+export class ArmSmmu extends Device {
+  readonly reset: ResetNode;
+  readonly #ports: ArmSmmuPorts;
+  readonly #gr0: RegisterFile<typeof ARM_SMMU_GR0>;
+  readonly #gr1: RegisterFile<typeof ARM_SMMU_GR1>;
+  readonly #banks: readonly ContextBank[];
+  readonly #mapping: StreamMapping;
+  readonly #lookup: Lookup;
+  readonly #invalidations: Invalidations;
+  readonly #walkers: Walkers;
+  readonly #unseenWalkers: Walkers;
+  /** Counts changes of the stream mapping: what was derived from it holds while it stands still. */
+  #mappingVersion = 0;
+  /** Whose transaction looks something up. */
+  #current: Transaction | null = null;
+
+  constructor(ports: ArmSmmuPorts) {
+    super(ports.name);
+    this.#ports = ports;
+    const { built, name, events } = ports;
+    this.#walkers = new Walkers(ports.tables);
+    this.#unseenWalkers = new Walkers(ports.tables.unseen);
+    this.#lookup = new Lookup(
+      ports.kept,
+      (what, older, now) => {
+        this.#tellStale(what, older, now);
+      },
+      (tag, address) => this.#refetch(tag, address),
+    );
+    this.#invalidations = new Invalidations(name, this.#lookup, events);
+    this.#gr0 = this.#makeGlobal();
+    this.#gr1 = this.#makeBankTable();
+    this.#mapping = new StreamMapping(this.#gr0, built);
+    this.#banks = Array.from({ length: built.banks }, (_, index) => this.#makeBank(index));
+    // No transfer is left that could fault, and none is to be let through before that.
+    this.reset = new ResetNode(name, {
+      ...NO_RESET,
+      hold: () => {
+        for (const irq of this.#irqs()) irq.set(false);
+      },
+      exit: () => {
+        this.#gr0.reset();
+        this.#gr1.reset();
+        for (const bank of this.#banks) bank.reset();
+        this.#invalidations.reset();
+        this.#mappingVersion++;
+      },
+    });
+  }
+
+  /** What the transactions of a master on this stream pass. */
+  stream(stream: number, master: string): IommuHook {
+    const { streamIdBits } = this.#ports.built;
+    invariant(stream >= 0 && stream < 2 ** streamIdBits, `${this.name} has no stream ${stream}`);
+    const transaction = newTransaction(this.name, master, stream);
+    let version = -1;
+    let route: Route = BYPASS;
+    const banks = this.#banks;
+    return {
+      get mayStall() {
+        return banks.some(bank => bank.mayStall);
+      },
+      translate: (address, write) => {
+        if (version !== this.#mappingVersion) {
+          version = this.#mappingVersion;
+          route = this.#mapping.routeOf(stream);
+        }
+        if (route.kind === 'bypass') return null;
+        transaction.address = address;
+        transaction.write = write;
+        if (route.kind === 'fault') return this.#globalFault(transaction, route.fault);
+        this.#current = transaction;
+        return at(banks, route.bank).translate(transaction);
+      },
+    };
+  }
+
+  /** BenchError during a TLB sync, or while transactions stall: these cannot be saved. */
+  saveState(): StateValue {
+    return {
+      global: this.#gr0.saveState(),
+      bankTable: this.#gr1.saveState(),
+      banks: this.#banks.map(bank => bank.saveState()),
+      tlb: this.#invalidations.saveState(),
+    };
+  }
+
+  restoreState(state: StateValue): void {
+    const reader = new StateReader(state, this.name);
+    const [global, bankTable] = [reader.value('global'), reader.value('bankTable')];
+    const tlb = reader.value('tlb');
+    this.#gr0.restoreState(global);
+    this.#gr1.restoreState(bankTable);
+    restoreAll(this.#banks, reader, 'banks');
+    this.#invalidations.restoreState(tlb);
+    this.#mappingVersion++;
+    this.#ports.globalIrq?.restore(this.#globalLevel());
+    this.#ports.contextIrqs.forEach((irq, index) => {
+      irq.restore(this.#contextLevel(index));
+    });
+  }
+
+  protected createRegions(): readonly MemoryRegion[] {
+    const { built, onGuestError } = this.#ports;
+    const banks = this.#banks.map(({ regs }) => regs);
+    const pages = { global: [this.#gr0, this.#gr1], banks };
+    const window = new SmmuWindow(this.name, built, pages, onGuestError);
+    return [MemoryRegion.io(this.name, 2 * built.pages * built.pageSize, window)];
+  }
+
+  #makeGlobal(): RegisterFile<typeof ARM_SMMU_GR0> {
+    const { built, contextIrqs, onGuestError } = this.#ports;
+    const remapped = (): void => {
+      this.#mappingVersion++;
+    };
+    const inGroups = (register: 'SMR' | 'S2CR') => (_written: number, _old: number, i: number) => {
+      const isThere = i < built.groups && (register === 'S2CR' || built.isMatching);
+      if (!isThere && this.#gr0[register](i).value !== 0) {
+        onGuestError(`${this.name}.${register}: there is no group ${i}`);
+        this.#gr0[register](i).value = 0;
+      }
+      remapped();
+    };
+    const invalidate = (scope: Scope, vmid: number): void => {
+      const tag = tagOf(1, vmid, 0);
+      this.#invalidations.add(GLOBAL, { scope, tag, address: 0, isLeaf: false });
+    };
+    return registerFile(ARM_SMMU_GR0, {
+      onGuestError,
+      resets: identification(built, contextIrqs.length),
+      onWrite: {
+        CR0: () => {
+          remapped();
+          this.#updateGlobalIrq();
+        },
+        GFSR: () => {
+          this.#updateGlobalIrq();
+        },
+        SMR: inGroups('SMR'),
+        S2CR: inGroups('S2CR'),
+        TLBIVMID: () => {
+          invalidate(Scope.Vmid, this.#gr0.TLBIVMID.VMID);
+        },
+        TLBIALLNSNH: () => {
+          invalidate(Scope.All, 0);
+        },
+        TLBGSYNC: () => {
+          this.#gr0.TLBGSTATUS.GSACTIVE = 1;
+          this.#invalidations.sync(GLOBAL, () => {
+            this.#gr0.TLBGSTATUS.GSACTIVE = 0;
+          });
+        },
+      },
+    });
+  }
+
+  #makeBankTable(): RegisterFile<typeof ARM_SMMU_GR1> {
+    const { built, onGuestError } = this.#ports;
+    const bankChanged = (_written: number, _previous: number, index: number): void => {
+      const isOld = built.version === 1 && this.#gr1.CBA2R(index).value !== 0;
+      const isThere = index < built.banks;
+      if (isOld || (!isThere && this.#gr1.CBAR(index).value !== 0)) {
+        onGuestError(`${this.name}: ${isOld ? 'CBA2R in version 1' : `there is no bank ${index}`}`);
+        this.#gr1.CBA2R(index).value = 0;
+        if (!isThere) this.#gr1.CBAR(index).value = 0;
+      }
+      this.#banks[index]?.configurationChanged();
+      this.#updateContextIrqs();
+    };
+    return registerFile(ARM_SMMU_GR1, {
+      onGuestError,
+      onWrite: { CBAR: bankChanged, CBA2R: bankChanged },
+    });
+  }
+
+  #makeBank(index: number): ContextBank {
+    const { onGuestError, onRefused } = this.#ports;
+    return new ContextBank({
+      index,
+      name: this.name,
+      lookup: this.#lookup,
+      walkers: this.#walkers,
+      unseenWalkers: this.#unseenWalkers,
+      setup: () => this.#setupOf(index),
+      isLocked: () => this.#gr0.ACR.CACHE_LOCK === 1,
+      isStallDisabled: () => this.#gr0.CR0.STALLD === 1,
+      command: command => {
+        if (command.kind === 'sync') this.#invalidations.sync(index, command.done);
+        else this.#invalidations.add(index, command.what);
+      },
+      noteStream: stream => {
+        this.#gr1.CBFRSYNRA(index).value = 0;
+        this.#gr1.CBFRSYNRA(index).SID = stream;
+      },
+      updateIrq: () => {
+        this.#updateContextIrqs();
+      },
+      onGuestError,
+      onRefused: (access, cause) => {
+        onRefused?.({ ...accessOf(access), cause });
+      },
+    });
+  }
+
+  #setupOf(index: number): BankSetup {
+    const { built } = this.#ports;
+    const { TYPE: type, VMID: vmid } = this.#gr1.CBAR(index);
+    if (type === BankType.Nested || type === BankType.Stage1Fault) {
+      throw new UnmodelledError('arm-smmu.GR1.CBAR.TYPE', `${type}: stage 2 behind stage 1`);
+    }
+    const is64 = built.granules.length > 0 && this.#gr1.CBA2R(index).VA64 === 1;
+    return { built, type, vmid, is64 };
+  }
+
+  #refetch(tag: number, address: number): TableWalk | null {
+    for (const bank of this.#banks) {
+      const walk = bank.refetch(tag, address);
+      if (walk !== null) return walk;
+    }
+    return null;
+  }
+
+  #tellStale(what: 'translation' | 'walk', older: KeptEntry, now: WalkedEntry | null): void {
+    const { onStale } = this.#ports;
+    if (onStale === null || this.#current === null) return;
+    const access = accessOf(this.#current);
+    const to = ({ leads, start }: WalkedEntry): number =>
+      what === 'walk' ? leads : leads + (access.address - start);
+    onStale({ ...access, what, older: to(older), newer: now === null ? null : to(now) });
+  }
+
+  /** The first is kept until it is cleared. */
+  #globalFault(transaction: Transaction, fault: GlobalFault): IommuAnswer {
+    const { CR0, GFSR, GFAR, GFAR_HI, GFSYNR0, GFSYNR1 } = this.#gr0;
+    const { address, write, stream, answer } = transaction;
+    if (CR0.GCFGFRE === 0) {
+      throw new UnmodelledError('arm-smmu.GR0.CR0.GCFGFRE', 'a fault that is not to be answered');
+    }
+    if (GFSR.value === 0) {
+      GFSR[fault] = 1;
+      GFAR.value = lo32(address);
+      GFAR_HI.value = hi32(address);
+      GFSYNR0.value = 0;
+      GFSYNR0.WNR = write ? 1 : 0;
+      GFSYNR1.value = 0;
+      GFSYNR1.STREAMID = stream;
+    } else {
+      GFSR.MULTI = 1;
+    }
+    this.#updateGlobalIrq();
+    this.#ports.onRefused?.({ ...accessOf(transaction), cause: 'abort' });
+    return refuse(answer, ANY_LENGTH);
+  }
+
+  #updateGlobalIrq(): void {
+    this.#ports.globalIrq?.set(this.#globalLevel());
+  }
+
+  /** All global faults here are of the configuration. */
+  #globalLevel(): boolean {
+    return this.#gr0.GFSR.value !== 0 && this.#gr0.CR0.GCFGFIE === 1;
+  }
+
+  #updateContextIrqs(): void {
+    this.#ports.contextIrqs.forEach((irq, index) => {
+      irq.set(this.#contextLevel(index));
+    });
+  }
+
+  #contextLevel(irq: number): boolean {
+    if (this.#ports.built.version === 2) return this.#banks[irq]?.irqLevel ?? false;
+    return this.#banks.some(
+      (bank, index) => bank.irqLevel && this.#gr1.CBAR(index).IRPTNDX === irq,
+    );
+  }
+
+  #irqs(): readonly IrqLine[] {
+    const { globalIrq, contextIrqs } = this.#ports;
+    return globalIrq === null ? contextIrqs : [globalIrq, ...contextIrqs];
+  }
+}
