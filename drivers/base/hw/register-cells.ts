@@ -74,9 +74,13 @@ const cellClassOf = (info: RegisterInfo): typeof RegisterCell => {
   return CellClass;
 };
 
+/** By sheet: register files of one sheet have cells of the same classes. */
+const classesOf = new WeakMap<RegisterLayout, readonly (typeof RegisterCell)[]>();
+
 /** The accessor objects of a register file, made once, under their names. */
 export const cellsOf = (layout: RegisterLayout, values: Uint32Array): Record<string, unknown> => {
-  const classes = layout.registers.map(cellClassOf);
+  const classes = classesOf.get(layout) ?? layout.registers.map(cellClassOf);
+  classesOf.set(layout, classes);
   return accessorsOf(layout, (info, index) => {
     const CellClass = classes[info.id] ?? RegisterCell;
     return new CellClass(values, info.slot + index, info);
