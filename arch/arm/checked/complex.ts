@@ -10,6 +10,7 @@ import type {
 } from '../../../drivers/base/types/observer';
 import type { StateValue } from '../../../drivers/base/types/state';
 import type { OuterLevel } from '../cache/outer-level';
+import type { CheckerProfile } from '../coherence/profile';
 import { StateSets } from '../coherence/sets';
 import type { LineStates } from '../coherence/line-states';
 import { invalidateTlbs, transferPiece, walkMemory } from '../complex-parts';
@@ -53,11 +54,12 @@ export class CheckedComplex implements Complex {
   readonly #polls: Polls;
   #online = 0;
 
-  constructor(config: ComplexParts) {
+  /** `setsOf`: tables other than those that all machines of a profile share. */
+  constructor(config: ComplexParts, setsOf = (of: CheckerProfile) => StateSets.of(of)) {
     this.#config = config;
     this.#polls = new Polls();
     const { profile, lineBytes, isVirtual, colours } = checkedSilicon(config);
-    const sets = StateSets.of(profile);
+    const sets = setsOf(profile);
     this.checker = new Checker(sets, lineBytes, config.cpus.length, config.ram, this.pulse);
     this.checker.pollers.push(this.#polls);
     this.#aliases = new Aliases(isVirtual, colours, profile.aliases);

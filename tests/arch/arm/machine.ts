@@ -4,6 +4,8 @@ import type { CacheGeometry } from '../../../arch/arm/cache/line-cache';
 import { Pl310 } from '../../../arch/arm/cache/pl310/model';
 import { PL310 } from '../../../arch/arm/cache/pl310/regs';
 import { CpuComplex } from '../../../arch/arm/complex';
+import type { CheckerProfile } from '../../../arch/arm/coherence/profile';
+import { StateSets } from '../../../arch/arm/coherence/sets';
 import { coreNamed } from '../../../arch/arm/cores';
 import { CheckedComplex } from '../../../arch/arm/checked/complex';
 import { NO_WRITER } from '../../../arch/arm/checked/translation-hooks';
@@ -248,8 +250,8 @@ export class ArmMachine extends MachineOf<CpuComplex> {
 
 /** The checked machine: what is said of an adversary, of versions and of a seed is not for it. */
 export class CheckedArmMachine extends MachineOf<CheckedComplex> {
-  constructor(options: ArmMachineOptions) {
-    super(options, parts => new CheckedComplex(parts));
+  constructor(options: ArmMachineOptions, setsOf = (of: CheckerProfile) => StateSets.of(of)) {
+    super(options, parts => new CheckedComplex(parts, setsOf));
   }
 
   protected override wroteTable(address: number): void {

@@ -3,6 +3,8 @@ import { RandomAdversary } from '../../../../arch/arm/adversary/random';
 import type { EventRule } from '../../../../arch/arm/coherence/event-rule';
 import { EVENTS } from '../../../../arch/arm/coherence/events';
 import { SPONTANEOUS } from '../../../../arch/arm/coherence/spontaneous';
+import type { CheckerProfile } from '../../../../arch/arm/coherence/profile';
+import { StateSets } from '../../../../arch/arm/coherence/sets';
 import { coreNamed } from '../../../../arch/arm/cores';
 import { Random } from '../../../../drivers/base/types/random';
 import { ArmMachine, CheckedArmMachine } from '../machine';
@@ -31,11 +33,17 @@ const isCheckable = ({ core: { l1d, l2 } }: Setting): boolean =>
   l1d === null || l2 === null || (l2.line <= l1d.line && l1d.indexing !== 'vivt');
 
 /** Throws Unsaid if they do not conform. */
-const conforms = (setting: Setting, seed: number, steps: number): Tally => {
+const conforms = (
+  setting: Setting,
+  seed: number,
+  steps: number,
+  setsOf = (of: CheckerProfile) => StateSets.of(of),
+): Tally => {
   const options = { ...setting, tiny: true, seed };
   const adversary = new RandomAdversary(new Random(seed));
   const concrete = new ArmMachine({ ...options, adversary, versions: true });
-  const run = new ConformanceRun(concrete, new CheckedArmMachine(options), new Random(seed));
+  const checked = new CheckedArmMachine(options, setsOf);
+  const run = new ConformanceRun(concrete, checked, new Random(seed));
   run.run(steps);
   return run.tally;
 };
@@ -69,7 +77,8 @@ const firstRefuted = (): number => {
   for (let seed = 1; seed <= 8; seed++) {
     for (const setting of TELLING) {
       try {
-        conforms(setting, seed, 2 * STEPS);
+        // Tables of their own, of the rules as they are now.
+        conforms(setting, seed, 2 * STEPS, of => new StateSets(of));
       } catch (error) {
         if (error instanceof Unsaid) return seed;
         throw error;
