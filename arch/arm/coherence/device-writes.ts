@@ -3,8 +3,9 @@ import { DEVICE_WRITE } from './line-store';
 import type { LineStore } from './line-store';
 
 /**
- * When devices last wrote each byte, by the numbers of Barriers.deviceWrite: 0 is never. A line keeps
- * the number of its last; only where its bytes differ is there more, in a table beside.
+ * When devices last wrote each byte, by the numbers of Barriers.deviceWrite: 0 is never, or before
+ * somebody else did. A line keeps the number of its last; only where its bytes differ is there more,
+ * in a table beside.
  */
 export class DeviceWrites {
   readonly #store: LineStore;
@@ -16,17 +17,22 @@ export class DeviceWrites {
     this.#lineBytes = lineBytes;
   }
 
-  /** Bytes of a line are written; there must be room for the line. */
+  /** Bytes of a line are written, or 0: not any more. There must be room for the line. */
   note(line: number, low: number, high: number, write: number): void {
     const before = this.#store.get(line, DEVICE_WRITE);
-    this.#store.set(line, DEVICE_WRITE, write);
     const known = this.#differing.get(line);
     if (known === undefined && before === write) return;
     const numbers = known ?? new Int32Array(this.#lineBytes).fill(before);
+    let last = 0;
+    let areSame = true;
     for (let byte = 0; byte < this.#lineBytes; byte++) {
       if (isIn(byte, low, high)) numbers[byte] = write;
+      const number = i32(numbers, byte);
+      areSame &&= number === i32(numbers, 0);
+      last = Math.max(last, number);
     }
-    if (numbers.every(number => number === write)) this.#differing.delete(line);
+    this.#store.set(line, DEVICE_WRITE, last);
+    if (areSame) this.#differing.delete(line);
     else if (known === undefined) this.#differing.set(line, numbers);
   }
 

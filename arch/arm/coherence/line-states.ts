@@ -46,7 +46,7 @@ export class LineStates {
     this.#numbers = this.#lines.numbers;
     this.barriers = this.#lines.barriers;
     this.#calm = new CalmPairs(sets, this.lineStore.known, this.#numbers, cpus);
-    this.#steps = new PairSteps(sets, this.lineStore.known, this.#numbers);
+    this.#steps = new PairSteps(sets, this.lineStore.known, this.#numbers, this.#calm);
     this.#deviceWrites = new DeviceWrites(this.lineStore, lineBytes);
     this.#accesses = targets.length;
     this.#isEarly = targets.map(({ kind }) => earlyLoads && kind.inner === 0);
@@ -115,7 +115,7 @@ export class LineStates {
   store(line: number, low: number, high: number, access: number, cpu: number): number {
     const store = this.lineStore;
     const pair = line < store.size ? store.pairOf(line) : -1;
-    if (pair >= 0) {
+    if (pair >= 0 && !this.#mayBeEarly(line, cpu)) {
       const isCalm = ((u16(store.known.stores, pair) >>> access) & 1) !== 0;
       if (isCalm && this.#lines.join(line, pair, low, high, cpu)) return 0;
       const step = this.#steps.of(pair, access);
@@ -211,7 +211,7 @@ export class LineStates {
   /** What it cleans reaches memory now. */
   maintainDevice(line: number, operation: number): number {
     this.lineStore.reach(line);
-    if ((operation & CLEAN) !== 0) {
+    if ((operation & CLEAN) !== 0 && this.sets.profile.earlyLoads) {
       this.#deviceWrites.note(line, -1, -1, this.barriers.deviceWrite());
     }
     return this.#lines.everywhere(line, i32(this.#numbers.maintainDevice, operation));
@@ -219,6 +219,8 @@ export class LineStates {
 
   /** The contents of these bytes become undefined. */
   forget(line: number, low: number, high: number): void {
+    this.lineStore.reach(line);
+    this.#deviceWrites.note(line, low, high, 0);
     this.#lines.apply(line, low, high, this.#numbers.forget, NO_EVENT);
   }
 
@@ -253,9 +255,13 @@ export class LineStates {
   }
 
   #earliness(line: number, low: number, high: number, cpu: number): number {
-    const { barriers } = this;
-    if (!barriers.isEarly(cpu, this.lineStore.get(line, DEVICE_WRITE))) return 0;
-    return barriers.isEarly(cpu, this.#deviceWrites.lastOf(line, low, high)) ? EARLY : 0;
+    if (!this.#mayBeEarly(line, cpu)) return 0;
+    return this.barriers.isEarly(cpu, this.#deviceWrites.lastOf(line, low, high)) ? EARLY : 0;
+  }
+
+  /** No read barrier of the CPU has come after a device wrote bytes of the line. */
+  #mayBeEarly(line: number, cpu: number): boolean {
+    return this.barriers.isEarly(cpu, this.lineStore.get(line, DEVICE_WRITE));
   }
 
   #slowLoad(line: number, low: number, high: number, access: number, cpu: number): number {
@@ -280,6 +286,7 @@ export class LineStates {
     this.#lines.open(line);
     this.#lines.takeAway(cpu);
     this.#lines.follow(cpu, i32(this.#follows, access));
+    if (this.#mayBeEarly(line, cpu)) this.#deviceWrites.note(line, low, high, 0);
     const others = i32(storeOther, access);
     const verdict = this.#lines.change(low, high, i32(store, access), others, epoch);
     this.#lines.stored(cpu, epoch);
@@ -295,7 +302,9 @@ export class LineStates {
     const verdict = this.#lines.change(low, high, own, others);
     this.#lines.written(low, high);
     this.#lines.close();
-    this.#deviceWrites.note(line, low, high, this.barriers.deviceWrite());
+    if (this.sets.profile.earlyLoads) {
+      this.#deviceWrites.note(line, low, high, this.barriers.deviceWrite());
+    }
     return verdict;
   }
 

@@ -44,7 +44,7 @@ const EPOCH1 = 4;
 /** The bytes of the last device write, in two halves, none if a CPU has stored since. */
 export const DEVICE_LOW = 5;
 export const DEVICE_HIGH = 6;
-/** The number of the last device write. */
+/** The number of the last device write of a byte that no CPU has stored to since: DeviceWrites. */
 export const DEVICE_WRITE = 7;
 /** The CPU whose maintenance of the line is under way, or SEVERAL; and when it was issued. */
 export const MAINTAINER = 8;
@@ -229,7 +229,8 @@ export class LineStore {
   }
 
   /** Keeps the groups, joined, as the line. */
-  write(line: number, groups: LineGroups, { epoch: now, stamp }: Barriers): void {
+  write(line: number, groups: LineGroups, barriers: Barriers): void {
+    const { epoch: now, stamp } = barriers;
     const before = this.pairOf(line);
     const record = before < 0 && (~before & 1) !== 0 ? ~before >> 1 : -1;
     if (groups.count > CLASSES) {
@@ -243,10 +244,15 @@ export class LineStore {
     const epoch = i32(groups.epoch, isUniform ? 0 : 1);
     const owner = this.get(line, OWNER);
     const isLastByDevice = (this.get(line, DEVICE_LOW) | this.get(line, DEVICE_HIGH)) !== 0;
+    // Of each store it is noted that its bytes are not the device's any more.
+    const isDevices = isLastByDevice || barriers.isEarly(owner, this.get(line, DEVICE_WRITE));
+    // What waits of an earlier epoch may be known to have drained when the next store comes.
+    const first = groups.epochOf(0);
+    const isClosed = isDevices || (first !== 0 && first !== i32(now, owner));
     this.#keep(line, this.#marked(line, pair));
     this.set(line, EPOCH0, i32(groups.epoch, 0));
     this.set(line, EPOCH1, epoch);
-    this.#setGate(line, isLastByDevice || epoch !== i32(now, owner) ? -1 : i32(stamp, owner));
+    this.#setGate(line, isClosed || epoch !== i32(now, owner) ? -1 : i32(stamp, owner));
     if (isUniform) this.#setClasses(line, 0, 0);
     else this.#setClasses(line, i32(groups.low, 1), i32(groups.high, 1));
   }

@@ -1,15 +1,8 @@
 import { i32 } from '../../../drivers/base/types/arrays';
+import type { CalmPairs } from './calm-pairs';
 import type { EventNumbers } from './event-numbers';
 import type { PairTable } from './pair-table';
-import {
-  HAS_BUFFERED,
-  HAS_ORDERED,
-  HAS_PENDING,
-  HAS_STORE,
-  MOVE_SHIFT,
-  MOVE_VERDICT,
-  WAITS,
-} from './sets';
+import { HAS_BUFFERED, HAS_ORDERED, HAS_PENDING, MOVE_SHIFT, MOVE_VERDICT, WAITS } from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
 
@@ -38,11 +31,14 @@ export class PairSteps {
   readonly #sets: StateSets;
   readonly #pairs: PairTable;
   readonly #numbers: EventNumbers;
+  readonly #calm: CalmPairs;
 
-  constructor(sets: StateSets, pairs: PairTable, numbers: EventNumbers) {
+  /** `calm`: learns what is calm of the pairs that steps lead to, which no other way may meet. */
+  constructor(sets: StateSets, pairs: PairTable, numbers: EventNumbers, calm: CalmPairs) {
     this.#sets = sets;
     this.#pairs = pairs;
     this.#numbers = numbers;
+    this.#calm = calm;
   }
 
   /** The step of a store to a line with this pair. */
@@ -52,6 +48,7 @@ export class PairSteps {
     if (known !== 0) return known;
     const step = this.#learn(pair, access);
     this.#pairs.step[index] = step;
+    if (step !== NO_STEP) this.#calm.learn(step >> STEP_SHIFT, access);
     return step;
   }
 
@@ -66,9 +63,7 @@ export class PairSteps {
     // What waits behind the core keeps the epoch and the CPU of its store.
     if ((this.#sets.properties(first) & HAS_ORDERED) !== 0) return NO_STEP;
     if (first === second && (has & WAITS) === 0) return step | SPLITS | this.#to(other0, stored0);
-    // Of class 0 nothing may wait that a barrier since has drained.
-    const isOld = (this.#sets.properties(first) & HAS_STORE) !== 0;
-    if (isOld || this.#others(second, access) !== stored0) return NO_STEP;
+    if (this.#others(second, access) !== stored0) return NO_STEP;
     const stored1 = this.#after(second, i32(this.#numbers.store, access), MOVE_VERDICT);
     return step | (stored1 === stored0 ? 0 : APART) | this.#to(other0, stored0);
   }

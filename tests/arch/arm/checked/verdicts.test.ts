@@ -155,6 +155,16 @@ test('an uncached load is early if no barrier came after what told of the data',
   t.deepEqual(listener.take(), []);
 });
 
+test('what the CPU itself has stored since is not early, whichever store of many it was', t => {
+  const { cpu, va, pa, port, listener } = bench({ core: 'cortex-a53' }, 'non-cached');
+  port.write(dmaAddr(pa), 32, new Uint8Array(32));
+  for (let offset = 0; offset < 24; offset += 4) cpu.store32(va + offset, offset);
+  for (let offset = 0; offset < 24; offset += 4) t.is(cpu.load32(va + offset), offset);
+  t.deepEqual(listener.take(), []);
+  cpu.load32(va + 24);
+  t.deepEqual(listener.take(), ['load']);
+});
+
 test('a master that snoops needs no maintenance', t => {
   const { cpu, va, write, read, listener } = bench({ core: 'cortex-a53' }, 'cached', true);
   cpu.store32(va, 2);

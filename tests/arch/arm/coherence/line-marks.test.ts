@@ -35,6 +35,31 @@ test('bytes are never written from when they are forgotten until anyone writes t
   t.is(lines.load(0, 0xff, 0, access, 0), 0);
 });
 
+test('what a CPU has stored since, or nobody has written, it cannot read too early', t => {
+  const { lines, uncached } = machine('cortex-a53');
+  const earlyBytes = (): number[] =>
+    Array.from({ length: 64 }, (_, byte) => byte).filter(byte => {
+      const low = byte < 32 ? 1 << byte : 0;
+      const high = byte < 32 ? 0 : 1 << (byte - 32);
+      return (lines.load(0, low, high, uncached, 0) & EARLY) !== 0;
+    });
+  lines.deviceWrite(0, -1, -1, false);
+  t.is(earlyBytes().length, 64);
+  // One after the other by whichever way: the first, one that splits the line, those that join.
+  for (const byte of [0, 4, 8, 12]) lines.store(0, 15 << byte, 0, uncached, 0);
+  t.is(earlyBytes()[0], 16);
+  t.is(earlyBytes().length, 48);
+  lines.forget(0, 0, -1);
+  t.deepEqual([earlyBytes()[0], earlyBytes().length], [16, 16]);
+  lines.forget(0, -1, 0);
+  t.is(lines.load(0, -1, -1, uncached, 0) & EARLY, 0);
+  lines.deviceWrite(0, 1, 0, false);
+  lines.barriers.orderLoads(0);
+  lines.deviceWrite(0, 2, 0, false);
+  lines.store(0, 2, 0, uncached, 0);
+  t.is(lines.load(0, 3, 0, uncached, 0) & EARLY, 0, 'only the first is the device’s still');
+});
+
 test('a device reads through its own cache what nobody has written', t => {
   const profile = checkerProfile(coreNamed('cortex-a53'), { deviceCache: true });
   const lines = new LineStates(new StateSets(profile), 64, 1);
@@ -100,6 +125,44 @@ test('a store on the fast path of a line is as good as one that is watched', t =
   }
   lines.barriers.dsb(0);
   for (let byte = 0; byte < 64; byte++) t.is(lines.setOf(0, byte), lines.setOf(1, byte));
+});
+
+test('a store finds drained what was stored before another that somebody saw', t => {
+  for (const [core, outer] of [
+    ['pj4a', 'none'],
+    ['cortex-a7', 'inclusive'],
+  ] as const) {
+    const sets = new StateSets(checkerProfile(coreNamed(core), { outer }));
+    sets.profile.targets.forEach(({ kind }, access) => {
+      const uncached = sets.profile.targets.findIndex(({ kind: { name } }) => name === 'uncached');
+      const lines = new LineStates(sets, 64, 1, 3);
+      // On the watched line every store takes the long way.
+      lines.watch(1);
+      const store = (by: number, low: number, high: number): void => {
+        for (const line of [0, 1]) lines.store(line, low, high, by, 0);
+      };
+      store(uncached, -1, -1);
+      lines.barriers.orderStores(0);
+      store(access, 15, 0);
+      store(access, 0xf0, 0);
+      lines.store(2, 15, 0, uncached, 0);
+      lines.deviceSaw(2, 15, 0, false);
+      store(access, 0, 15);
+      for (let byte = 0; byte < 64; byte++) {
+        t.is(lines.setOf(0, byte), lines.setOf(1, byte), `${core}, ${kind.name}: ${byte}`);
+      }
+    });
+  }
+});
+
+test('a store that takes a short way leads to lines that the fast path knows', t => {
+  const { lines, cached } = machine('cortex-a53');
+  const { lineStore, barriers } = lines;
+  const isFast = (granule: number): boolean =>
+    lineStore.loadsCalmly(granule, 1 << cached) &&
+    lineStore.storesCalmly(granule, 1 << cached, barriers.stamp[0] ?? -1, 15, 4);
+  for (const byte of [0, 8]) lines.store(0, 15 << byte, 0, cached, 0);
+  t.true(isFast(0));
 });
 
 test('a master that snoops where no port is cannot be modelled', t => {
