@@ -8,6 +8,8 @@ import type { IoPgtable, PartialUnmap } from '../../mm/io-pgtable/types';
 import { newGather } from '../../mm/iommu/gather';
 import { pageSizesIn } from '../../mm/iommu/page-sizes';
 import { IommuProt } from '../../mm/iommu/types';
+import { Oracle } from './io-pgtable-oracle';
+import type { Leaf } from './io-pgtable-oracle';
 import { PgtableBench } from '../support/pgtable-bench';
 
 /** What the suite has to know of a format. */
@@ -35,83 +37,6 @@ export interface PgtableFormat {
   readonly existing?: number;
   /** Permissions that the format knows apart, of Read and Write. */
   readonly prots: readonly number[];
-}
-
-/** A page that is mapped. */
-interface Leaf {
-  readonly start: number;
-  readonly size: number;
-  readonly address: number;
-  readonly prot: number;
-}
-
-/** The plainest table: a list. */
-class Oracle {
-  leaves: Leaf[] = [];
-  readonly #format: PgtableFormat;
-
-  constructor(format: PgtableFormat) {
-    this.#format = format;
-  }
-
-  at(address: number): Leaf | null {
-    return (
-      this.leaves.find(({ start, size }) => address >= start && address < start + size) ?? null
-    );
-  }
-
-  inside(start: number, size: number): Leaf[] {
-    return this.leaves.filter(leaf => leaf.start < start + size && start < leaf.start + leaf.size);
-  }
-
-  /** The level of a size: the largest span that it is a multiple of. */
-  levelOf(size: number): number {
-    return this.#format.spans.findIndex(span => size >= span);
-  }
-
-  spanOf(size: number): number {
-    return this.#format.spans[this.levelOf(size)] ?? 0;
-  }
-
-  /** True if the page is mapped then; what was smaller may have gone in any case. */
-  map(page: Leaf): boolean {
-    const level = this.levelOf(page.size);
-    const span = this.spanOf(page.size);
-    const isBelow = (leaf: Leaf): boolean => this.levelOf(leaf.size) > level;
-    if (this.#format.overTable === 'refuses' && this.inside(page.start, page.size).length > 0) {
-      return false;
-    }
-    for (let word = page.start; word < page.start + page.size; word += span) {
-      const met = this.inside(word, span);
-      if (!met.every(isBelow)) return false;
-      this.leaves = this.leaves.filter(leaf => !met.includes(leaf));
-    }
-    this.leaves.push(page);
-    return true;
-  }
-
-  remove(start: number, size: number): void {
-    const met = this.inside(start, size);
-    this.leaves = this.leaves.filter(leaf => !met.includes(leaf));
-  }
-
-  /** The page becomes smaller ones, until one is the part. */
-  split(leaf: Leaf, start: number, part: number): void {
-    let whole = leaf;
-    while (whole.size > part) {
-      const size = this.#format.splitsInto(whole.size, part);
-      this.leaves = this.leaves.filter(one => one !== whole);
-      for (let offset = 0; offset < whole.size; offset += size) {
-        this.leaves.push({
-          start: whole.start + offset,
-          size,
-          address: whole.address + offset,
-          prot: whole.prot,
-        });
-      }
-      whole = this.at(start) ?? { ...whole, size: 0 };
-    }
-  }
 }
 
 type Command =
@@ -158,6 +83,7 @@ class Trial {
   readonly #oracle: Oracle;
   readonly #sizes: readonly number[];
   readonly #walk: ReturnType<PgtableFormat['walk']>;
+  #watched: { readonly leaf: Leaf; readonly address: number }[] = [];
 
   constructor(format: PgtableFormat, isCoherent: boolean, partialUnmap: PartialUnmap) {
     this.#format = format;
@@ -175,6 +101,14 @@ class Trial {
           kind === 'step' && entry.leads >= address && entry.leads < address + size,
       );
       if (onTheWay) throw new Error('a table was given back that a walk may be on the way through');
+    };
+    this.#bench.onVisible = () => {
+      this.#checkUntouched();
+    };
+    this.#bench.onFlushWalk = (iova, size, granule) => {
+      // Of a larger page that becomes smaller ones nothing is broken.
+      if (granule === size) return;
+      equal(this.#walk(iova, null).fault, WalkFault.Translation, 'a table that is flushed');
     };
   }
 
@@ -213,6 +147,28 @@ class Trial {
     if (this.#bench.pagesInUse !== 0) throw new Error('tables are left');
   }
 
+  /** Pages beside those that a call is about: whatever is stored, they stay as they are. */
+  #watch(start: number, size: number): void {
+    this.#watched = this.#oracle.leaves
+      .filter(leaf => leaf.start < start || leaf.start + leaf.size > start + size)
+      .slice(-3)
+      .map(leaf => ({ leaf, address: leaf.start < start ? leaf.start : start + size }))
+      .filter(({ leaf, address }) => address >= leaf.start && address < leaf.start + leaf.size);
+  }
+
+  #checkUntouched(): void {
+    for (const { leaf, address } of this.#watched) {
+      const { fault, leads, start } = this.#walk(address, null);
+      equal(fault, WalkFault.None, `${address}, beside what changes`);
+      equal(
+        leads + (address - start),
+        leaf.address + (address - leaf.start),
+        'beside what changes',
+      );
+    }
+    equal(this.#bench.strays.length, 0, 'words read that are no table');
+  }
+
   #leaf(which: number): Leaf | null {
     const { leaves } = this.#oracle;
     return leaves.length === 0 ? null : (leaves[which % leaves.length] ?? null);
@@ -236,7 +192,9 @@ class Trial {
   #map({ slot, size, count, to, prot }: Extract<Command, { kind: 'map' }>): void {
     const pageSize = this.#sizeOf(size);
     const start = this.#startOf(slot, pageSize);
-    this.#mapAt({ start, size: pageSize, address: pageSize * to, prot }, count);
+    // The first pages of memory, and the last that the format can say.
+    const page = to < 8 ? to : 2 ** this.#table.oas / pageSize + to - 16;
+    this.#mapAt({ start, size: pageSize, address: pageSize * page, prot }, count);
   }
 
   #mapAt({ start, size, address, prot }: Leaf, count: number): void {
@@ -244,6 +202,7 @@ class Trial {
     const end = this.#table.apertureEnd + 1;
     const pages = Math.min(count, (end - start) / size, (2 ** this.#table.oas - address) / size);
     if (pages < 1) return;
+    this.#watch(start, pages * size);
     let result = 0;
     while (result === 0 && mapped.bytes < pages * size) {
       const from = mapped.bytes;
@@ -268,6 +227,7 @@ class Trial {
       if (isDone && conflicts > 0) throw new Error('map over what is mapped');
     }
     equal(result, conflicts > 0 ? expected : 0, 'map');
+    this.#watched = [];
   }
 
   /** A page before the one that was refused: what was in its place is gone if it was smaller. */
@@ -279,6 +239,10 @@ class Trial {
     const pages = Math.min(count, (this.#table.apertureEnd + 1 - start) / size);
     const gather = newGather();
     let done = 0;
+    const isWhole = this.#partialUnmap === 'whole';
+    const larger = this.#oracle.at(start);
+    if (isWhole && larger !== null && larger.size > size) this.#watch(larger.start, larger.size);
+    else this.#watch(start, pages * size);
     while (done < pages * size) {
       const at = start + done;
       const bytes = this.#table.unmap(dmaAddr(at), size, pages - done / size, gather);
@@ -288,6 +252,7 @@ class Trial {
     }
     if (done < pages * size) this.#mayStop(start + done, size);
     this.#bench.sync(gather);
+    this.#watched = [];
   }
 
   #unmapped(start: number, size: number, bytes: number): void {
@@ -368,14 +333,17 @@ class Trial {
     equal(permits(attributes, true), prot >= IommuProt.Write, `${what}: writing`);
   }
 
+  /** Each page that it was of leads there still, and none is missing. */
   #checkKept(entry: WalkedEntry): void {
-    for (const address of [entry.start, entry.start + entry.size - 1]) {
-      const leaf = this.#oracle.at(address);
-      const now = leaf === null ? null : leaf.address + (address - leaf.start);
-      const kept = entry.leads + (address - entry.start);
-      equal(now, kept, `a translation of ${address} that was not flushed`);
-      if (leaf !== null) this.#checkRights(entry, leaf, 'a kept translation');
+    const what = `a translation of ${entry.start} that was not flushed`;
+    let covered = 0;
+    for (const leaf of this.#oracle.inside(entry.start, entry.size)) {
+      const end = Math.min(leaf.start + leaf.size, entry.start + entry.size);
+      covered += end - Math.max(leaf.start, entry.start);
+      equal(leaf.address - leaf.start, entry.leads - entry.start, what);
+      this.#checkRights(entry, leaf, what);
     }
+    equal(covered, entry.size, what);
   }
 
   /** All that the walk read, as the hardware might use it again. */

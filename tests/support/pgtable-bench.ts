@@ -47,6 +47,10 @@ export class PgtableBench {
   dmaOffset = 0;
   /** Called before a table is given back. */
   onFree: (address: number, size: number) => void = nothing;
+  /** Called when a walker that does not snoop sees something new. */
+  onVisible: () => void = nothing;
+  /** Called when a walk is to be forgotten, before it is. */
+  onFlushWalk: (iova: number, size: number, granule: number) => void = nothing;
   readonly dev: Device;
   readonly #isCoherent: boolean;
   readonly #cpu = new Map<number, Int32Array>();
@@ -126,6 +130,7 @@ export class PgtableBench {
       this.kept.length = 0;
     },
     flushWalk: (iova, size, granule) => {
+      this.onFlushWalk(iova, size, granule);
       this.flushes.push(`walk ${at(iova)} +${at(size)} by ${at(granule)}`);
       this.#forget(iova, size, true);
     },
@@ -237,6 +242,7 @@ export class PgtableBench {
       syncSingleForCpu: nothing,
       syncSingleForDevice: (_dev, address, size) => {
         this.#clean(address - this.dmaOffset, size);
+        this.onVisible();
       },
       dmaSupported: () => true,
       getRequiredMask: () => dmaBitMask(32),
