@@ -13,6 +13,7 @@ import type { DtNode } from '../drivers/of/tree';
 import type { CoherentName } from '../mm/arch-dma';
 import type { CmaArea } from '../mm/cma';
 import { AtomicPools, DEFAULT_COHERENT_POOL } from '../mm/dma-atomic-pool';
+import type { AtomicPoolKernel } from '../mm/dma-atomic-pool';
 import { CoherentPool, POOL_MEMORY } from '../mm/dma-coherent';
 import { physToPage } from '../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../mm/pgprot';
@@ -35,50 +36,36 @@ const SLEEPING: ReadonlySet<CoherentName> = new Set([
 ]);
 
 /**
- * Pools for those who cannot sleep. Linux prepares them at boot; so does this if it is told their
- * size. Else they are made when the first of those asks: zeroing them on each machine costs as much
- * as booting it, and hardly any is asked.
+ * Prepares pools of `size` bytes for those who cannot sleep. On arm there is one, which every device
+ * reaches (atomic_pool_init of arch/arm/mm/dma-mapping.c); on arm64 one for each zone
+ * (dma_atomic_pool_init, which has more of them where there is much RAM: 128 KiB for each GiB).
  */
-export const prepareAtomicPools = (kernel: Kernel, size?: number): void => {
-  if (!SLEEPING.has(kernel.coherent.name)) return;
-  let pools = size === undefined ? null : makeAtomicPools(kernel, size);
-  kernel.setAside.atomicPool = {
-    alloc: (bytes, isReachable) => {
-      pools ??= makeAtomicPools(kernel, DEFAULT_COHERENT_POOL);
-      return pools.alloc(bytes, isReachable);
-    },
-    free: (cpuAddr, bytes) => pools?.free(cpuAddr, bytes) ?? false,
-    contains: cpuAddr => pools?.contains(cpuAddr) ?? false,
-  };
-};
-
-const makeAtomicPools = (kernel: Kernel, size: number): AtomicPools => {
+export const prepareAtomicPools = (kernel: Kernel, size = DEFAULT_COHERENT_POOL): void => {
   const { mm, coherent, io, log } = kernel;
-  return new AtomicPools(
-    {
-      zones: (['Normal', 'DMA32', 'DMA'] as const).filter(name =>
-        mm.pages.zones.some(zone => zone.name === name && zone.managedPages > 0),
-      ),
-      // Past the counts of what drivers ask for.
-      backing: (bytes, gfp) => {
-        const before = kernel.usedPages;
-        const block = coherent.strategy.alloc({
-          size: bytes,
-          memory: 'dmacoherent',
-          gfp,
-          limit: physAddr(Number.MAX_SAFE_INTEGER),
-        });
-        kernel.poolPages += kernel.usedPages - before;
-        return 'refused' in block ? null : block;
-      },
-      io: io.relaxed,
-      log,
-      scheduleWork: work => {
-        kernel.scheduleWork(work);
-      },
-    },
-    size,
+  if (!SLEEPING.has(coherent.name) || mm.vmalloc === null) return;
+  const zones = (['Normal', 'DMA32', 'DMA'] as const).filter(name =>
+    mm.pages.zones.some(zone => zone.name === name && zone.managedPages > 0),
   );
+  const parts: AtomicPoolKernel = {
+    zones: mm.layout.image === 'arm64' ? zones : zones.slice(-1),
+    // Past the counts of what drivers ask for.
+    backing: (bytes, gfp) => {
+      const before = kernel.usedPages;
+      const block = coherent.strategy.alloc({
+        ...{ size: bytes, memory: 'dmacoherent', gfp },
+        limit: physAddr(Number.MAX_SAFE_INTEGER),
+        isRaw: true,
+      });
+      kernel.poolPages += kernel.usedPages - before;
+      return 'refused' in block ? null : block;
+    },
+    io: io.relaxed,
+    log,
+    scheduleWork: work => {
+      kernel.scheduleWork(work);
+    },
+  };
+  kernel.setAside.atomicPool = new AtomicPools(parts, size);
 };
 
 /** Numbers of the errors that asking for a region has. */

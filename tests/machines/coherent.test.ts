@@ -78,7 +78,8 @@ test("the tree's default pool is what CMA is of", t => {
   const request = { size: 4096, memory: 'dmacoherent', gfp: {}, limit } as const;
   const block = kernel.coherent.alloc(request);
   if ('refused' in block) return t.fail(block.refused);
-  t.is(Number(pool?.base), Number(block.phys));
+  const offset = block.phys - Number(pool?.base);
+  t.true(offset >= 0 && offset < Number(pool?.size));
   kernel.coherent.free(block);
 });
 
