@@ -26,8 +26,9 @@ import { swiotlbOf } from './dma-memory';
 import { Hardware } from './hardware';
 import type { InterruptController } from './interrupts';
 import { iommuMatch } from './iommus';
+import { iommuPolicy } from './iommus/policy';
 import { Kernel } from './kernel';
-import type { KernelBoot, OuterCacheBoot } from './kernel';
+import type { OuterCacheBoot } from './kernel';
 import type { BoundCopyEngine, BoundDevice, BoundMaster, Machine } from './machine';
 import { masterOf, planMasters } from './masters';
 import type { MachinePlan } from './plan';
@@ -55,8 +56,6 @@ export interface BootOptions {
   readonly dmaDebug?: DmaDebugOptions;
   /** The order in which coherent memory is made uncached; the right one if absent. */
   readonly coherentOrder?: StepOrder;
-  /** What a device behind an IOMMU gets, as KernelBoot has it. */
-  readonly iommuDefault?: NonNullable<KernelBoot['iommuDefault']>;
   /** Called when the silicon is there and nothing has run on it yet. */
   readonly onPower?: (hardware: Hardware) => void;
 }
@@ -77,7 +76,7 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     streaming: options.streaming,
     clock: () => hardware.events.now,
     gate: options.gate ?? null,
-    iommuDefault: options.iommuDefault ?? 'dma',
+    iommuDefault: iommuPolicy(plan.dmaMemory),
     coherent: coherentChoice(plan, options.coherentOrder),
     swiotlb: swiotlbOf(plan, plan.dmaMemory.swiotlb),
   });

@@ -1,7 +1,8 @@
 import { hex } from '../drivers/base/types/address';
-import type { Phandles } from '../drivers/of/phandle';
 import type { ReservedMem } from '../drivers/of/reserved-mem';
 import { dmaSource } from './dma-source';
+import { iommuPolicy, plannedDomain } from './iommus/policy';
+import type { DomainName } from './iommus/policy';
 import type { CachePlan, CpuPlan, UnmodelledCache } from './plan-cpus';
 import type { DevicePlan } from './plan-devices';
 import type { MachinePlan } from './plan';
@@ -27,6 +28,8 @@ export interface DescribedCache {
 export interface DescribedDma {
   readonly coherent: boolean;
   readonly iommus: readonly { readonly path: string; readonly args: readonly number[] }[];
+  /** The type of its domain; null behind no IOMMU that is modelled. */
+  readonly domain: DomainName | null;
   readonly ranges: readonly {
     readonly dma: string;
     readonly cpu: string;
@@ -99,7 +102,7 @@ export const describeMachine = (plan: MachinePlan, { source, hash }: TreeSource)
     kind: region.kind,
     default: isDefaultPool(region, plan),
   })),
-  devices: plan.devices.map(device => describeDevice(device, plan.phandles)),
+  devices: plan.devices.map(device => describeDevice(device, plan)),
   quirks: plan.quirks,
 });
 
@@ -143,17 +146,20 @@ const describeUnmodelled = ({
   from,
 });
 
-const describeDevice = (plan: DevicePlan, phandles: Phandles): Description['devices'][number] => ({
-  path: plan.device.node.path,
-  compatible: plan.device.compatible,
-  matched: plan.matched,
-  status: plan.status,
-  dma: describeDma(plan.tree, phandles),
-  effective: describeDma(plan.effective, phandles),
+const describeDevice = (device: DevicePlan, plan: MachinePlan): Description['devices'][number] => ({
+  path: device.device.node.path,
+  compatible: device.device.compatible,
+  matched: device.matched,
+  status: device.status,
+  dma: describeDma(device.tree, plan),
+  effective: describeDma(device.effective, plan),
 });
 
 /** A device's DMA configuration, and the properties it was read from. */
-export const describeDma = (facts: DmaFacts, phandles: Phandles): DescribedDma => {
+export const describeDma = (
+  facts: DmaFacts,
+  { phandles, dmaMemory }: Pick<MachinePlan, 'phandles' | 'dmaMemory'>,
+): DescribedDma => {
   const { dma, iommu } = facts;
   return {
     coherent: dma.coherent,
@@ -161,6 +167,7 @@ export const describeDma = (facts: DmaFacts, phandles: Phandles): DescribedDma =
       iommu.kind === 'iommu'
         ? iommu.specs.map(({ node, args }) => ({ path: node.path, args }))
         : [],
+    domain: plannedDomain(facts, iommuPolicy(dmaMemory)),
     ranges: (dma.map ?? []).map(region => ({
       dma: hex(region.dma),
       cpu: hex(region.cpu),

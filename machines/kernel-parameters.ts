@@ -4,8 +4,9 @@ import type { DeviceTree } from '../drivers/of/tree';
 import type { SwiotlbOptions } from '../mm/swiotlb';
 
 /*
- * The kernel's command line, as far as it is of memory for DMA (Documentation/admin-guide/
- * kernel-parameters.txt of 6.12): `swiotlb=`, `coherent_pool=` and `cma=`.
+ * The kernel's command line, as far as it is of DMA (Documentation/admin-guide/
+ * kernel-parameters.txt of 6.12): `swiotlb=`, `coherent_pool=`, `cma=`, `iommu.strict=` and
+ * `iommu.passthrough=`.
  */
 
 /** `cma=SIZE[@START][-END]`: the area for everybody's contiguous memory. In bytes. */
@@ -18,12 +19,16 @@ export interface CmaParameter {
   readonly end: number | null;
 }
 
-/** What a command line says of memory for DMA; what is absent is the kernel's own. */
+/** What a command line says of DMA; what is absent is the kernel's own. */
 export interface DmaMemoryOptions {
   readonly swiotlb?: SwiotlbOptions;
   /** In bytes. */
   readonly coherentPool?: number;
   readonly cma?: CmaParameter;
+  /** What is unmapped behind an IOMMU is invalidated at once, not later with other such. */
+  readonly iommuStrict?: boolean;
+  /** DMA behind an IOMMU is not translated. */
+  readonly iommuPassthrough?: boolean;
 }
 
 /** Numbers beyond are no sizes of any machine. */
@@ -94,7 +99,29 @@ const cma: Parse = value => {
   return { cma: { ...fixed, end: end.value } };
 };
 
-const PARAMETERS: Readonly<Record<string, Parse>> = { swiotlb, coherent_pool: coherentPool, cma };
+/** Whether `value` says yes or no, as kstrtobool() reads it; null for anything else. */
+const booleanOf = (value: string): boolean | null => {
+  if (/^(?:[yt1]|on)/i.test(value)) return true;
+  return /^(?:[nf0]|of)/i.test(value) ? false : null;
+};
+
+const iommuStrict: Parse = value => {
+  const isStrict = booleanOf(value);
+  return isStrict === null ? 'iommu.strict=0|1' : { iommuStrict: isStrict };
+};
+
+const iommuPassthrough: Parse = value => {
+  const isPassing = booleanOf(value);
+  return isPassing === null ? 'iommu.passthrough=0|1' : { iommuPassthrough: isPassing };
+};
+
+const PARAMETERS: Readonly<Record<string, Parse>> = {
+  swiotlb,
+  coherent_pool: coherentPool,
+  cma,
+  'iommu.strict': iommuStrict,
+  'iommu.passthrough': iommuPassthrough,
+};
 
 /** Where a command line was written. */
 interface Written {

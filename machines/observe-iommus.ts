@@ -11,7 +11,8 @@ import type { Observation } from './observation';
 /**
  * Tells of transactions that an IOMMU of the machine leads where it should not, or refuses. That an
  * entry may be used which has changed has its evidence in this: it was used, and was not invalidated
- * since. A transaction that is refused is a driver's mistake like one that is not: where all of a
+ * since; where lazy mode lets the invalidation wait, that is a finding of its own. A transaction
+ * that is refused is a driver's mistake like one that is not: where all of a
  * device's addresses are the DMA API's, nobody else can have meant it.
  */
 export const observeIommus = (
@@ -31,13 +32,16 @@ export const observeIommus = (
     const bytes = { start: led, size: 1 };
     const at = siteOf(master);
     const leads = leadsTo(stale);
+    const isLazy = stale.what === 'translation' && iommus.awaitsFlush(master, address);
     findings.report({
-      rule: 'stale-translation',
+      rule: isLazy ? 'lazy-invalidation' : 'stale-translation',
       device: mapping?.device ?? master,
       buffer,
       bytes,
       access: { kind: `${kindOf(write)} at ${hex(address)}, which ${leads}`, at },
-      missing: { call: 'iommu flush', range: bytes, between: [ended?.site.at ?? null, at] },
+      missing: isLazy
+        ? null
+        : { call: 'iommu flush', range: bytes, between: [ended?.site.at ?? null, at] },
       event: hardware.complex.pulse.now,
       verdict: null,
     });

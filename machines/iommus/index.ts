@@ -17,7 +17,12 @@ import { trivialIommuKind } from './trivial';
  */
 
 /** Each kind is one file here, and one entry. */
-const KINDS: readonly IommuKind[] = [trivialIommuKind, sysmmuKind, omapIommuKind, rockchipIommuKind];
+const KINDS: readonly IommuKind[] = [
+  trivialIommuKind,
+  sysmmuKind,
+  omapIommuKind,
+  rockchipIommuKind,
+];
 
 /** The first string, of those that a node has, that a kind answers to, with the kind. */
 const matchOf = (compatible: readonly string[]): { name: string; kind: IommuKind } | null => {

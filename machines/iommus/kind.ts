@@ -45,6 +45,8 @@ export interface KernelBuild {
 /** A kind of IOMMU that dmabench models, and the driver that takes it. */
 export interface IommuKind {
   readonly compatible: readonly string[];
+  /** Its driver can do with invalidations that come later, as IommuDevice.deferredFlush says; absent: not. */
+  readonly mayDefer?: boolean;
   /** Bytes of registers behind each `reg` entry of such a node; the model's regions in that order. */
   windows(node: DtNode): readonly number[];
   /** Interrupt lines that it has: the node's `interrupts` lead from the first on. */

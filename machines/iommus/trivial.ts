@@ -21,6 +21,7 @@ const aperturePages = (node: DtNode): number => {
 
 export const trivialIommuKind: IommuKind = {
   compatible: COMPATIBLE,
+  mayDefer: true,
   windows: () => [TRIVIAL_IOMMU.size],
   interrupts: () => 1,
   check: aperturePages,

@@ -115,6 +115,13 @@ export class Iommus {
     return group?.domain === group?.defaultDomain && group?.defaultDomain.dma !== null;
   }
 
+  /** True if a device of this name unmapped this address, and its invalidation waits. */
+  awaitsFlush(name: string, address: number): boolean {
+    const [dev] = [...this.#groupOf.keys()].filter(each => each.name === name);
+    const { iova, queue } = (dev && this.dmaDomain(dev)) ?? {};
+    return iova !== undefined && queue?.covers(Math.floor(address / iova.granule)) === true;
+  }
+
   /** A domain for a user of its own; null without memory (iommu_paging_domain_alloc). */
   domainAlloc(dev: Device): IommuDomain | null {
     const iommu = this.groupOf(dev)?.streams[0]?.iommu;

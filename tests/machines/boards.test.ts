@@ -94,13 +94,13 @@ for (const board of BOARDS) {
 
 const isBus = (name: string): boolean => /^(bus|ocp|soc|crypto)@/.test(name);
 
-interface Tuple extends Omit<DescribedDma, 'from' | 'iommus'> {
+interface Tuple extends Omit<DescribedDma, 'from' | 'iommus' | 'domain'> {
   readonly iommus: readonly string[];
 }
 
 /** What a device's DMA looks like, without how the tree says it. */
 const tupleOf = (machine: MachinePlan, facts: DevicePlan['effective']): Tuple => {
-  const { coherent, ranges, busDmaLimit, mask, iommus } = describeDma(facts, machine.phandles);
+  const { coherent, ranges, busDmaLimit, mask, iommus } = describeDma(facts, machine);
   const startOf = (path: string): string => {
     const found = machine.devices.find(({ device }) => device.node.path === path);
     return (found?.device.resources[0]?.start ?? 0n).toString(16);

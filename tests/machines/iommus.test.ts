@@ -1,6 +1,8 @@
 import test from 'ava';
 import { LruAdversary } from '../../arch/arm/adversary/lru';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import type { IommuHook } from '../../drivers/base/hw/dma-port';
+import { TxResult } from '../../drivers/base/hw/mmio';
 import type { CallGate, CallLayer } from '../../drivers/base/kernel/call-gate';
 import { EIO } from '../../drivers/base/kernel/errno';
 import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
@@ -18,8 +20,11 @@ import { bootMachine } from '../../machines/boot';
 import type { BootOptions } from '../../machines/boot';
 import { loadBoard } from '../../machines/boards';
 import { hookOf } from '../../machines/iommus';
+import { iommuPolicy, plannedDomain } from '../../machines/iommus/policy';
 import type { BoundMaster, Machine } from '../../machines/machine';
+import { parseKernelParameters } from '../../machines/kernel-parameters';
 import { planMachine } from '../../machines/plan';
+import type { MachinePlan } from '../../machines/plan';
 import { DmaIovaState, dmaIovaDestroy, dmaIovaLink, dmaIovaTryAlloc } from '../../mm/dma-iova';
 import {
   DMA_MAPPING_ERROR,
@@ -32,6 +37,7 @@ import {
   dmaUnmapSg,
   dmaUnmapSingle,
 } from '../../mm/dma-mapping-common';
+import { QUEUE_TIMEOUT } from '../../mm/iommu/flush-queue';
 import { iommuMap } from '../../mm/iommu/map';
 import { physToPage } from '../../mm/page-alloc';
 import { boardFolder, BOARD_FOLDER } from '../support/board-folder';
@@ -45,8 +51,15 @@ const { ToDevice, FromDevice, Bidirectional } = DmaDirection;
 const MEMORY = 64 * MIB;
 const PLAN = planOf('mixed', MEMORY);
 
-const booted = (options: Partial<BootOptions> = {}): Machine =>
-  bootMachine(PLAN, {
+const planWith = (words: string): MachinePlan => ({
+  ...PLAN,
+  dmaMemory: parseKernelParameters(words, 'test'),
+});
+const LAZY = planWith('iommu.strict=0');
+const PASSTHROUGH = planWith('iommu.passthrough=1');
+
+const booted = (options: Partial<BootOptions> = {}, plan = PLAN): Machine =>
+  bootMachine(plan, {
     adversary: new LruAdversary(),
     random: new Random(1),
     timing: 'latest',
@@ -375,7 +388,7 @@ test('an unmap of few pages invalidates each, has waited for it, and one of many
 });
 
 test('with identity domains the same masters use addresses of memory', t => {
-  const { kernel, dev, device, buffer, map } = bench({ iommuDefault: 'identity' });
+  const { kernel, dev, device, buffer, map } = bench({}, MEDIA, booted({}, PASSTHROUGH));
   const at = buffer();
   t.is(Number(map(at, 64, ToDevice)), Number(kernel.mm.layout.virtToPhys(at)));
   t.is(device.checkPattern(map(at, 64, Bidirectional), 4, 0).error, 0);
@@ -419,13 +432,69 @@ test('driver and data sheet agree on the name of the device', t => {
 });
 
 test('a master with several streams uses them page by page in turn', t => {
-  const hooks = [0x1000, 0x2000].map(base => ({
-    translate: (address: number) => ({ address: base + address, length: 9000, result: 0 }),
+  const hooks = [0x1000, 0x2000].map((base): IommuHook => ({
+    translate: (address: number) => ({
+      address: base + address,
+      length: 9000,
+      result: TxResult.Ok,
+    }),
   }));
   t.is(hookOf([]), null);
-  t.is(hookOf(hooks.slice(0, 1)), hooks[0]);
+  t.is(hookOf(hooks.slice(0, 1)), hooks[0] ?? null);
   const hook = hookOf(hooks);
   t.deepEqual(hook?.translate(16, true), { address: 0x1010, length: PAGE_SIZE - 16, result: 0 });
   t.is(hook?.translate(PAGE_SIZE + 4, true)?.address, 0x3004);
   t.is(hook?.translate(2 * PAGE_SIZE, false)?.address, 0x3000);
+});
+
+const reuseLazily = (adversary: BootOptions['adversary'], pass: boolean) => {
+  const made = bench({}, MEDIA, booted({ adversary }, LAZY));
+  const { kernel, device, dev, buffer, map } = made;
+  const at = buffer();
+  const address = map(at, PAGE_SIZE, FromDevice);
+  t0(device.writePattern(address, 64, 1));
+  dmaUnmapSingle(dev, address, PAGE_SIZE, FromDevice);
+  if (pass) kernel.services.waitUntil(() => false, QUEUE_TIMEOUT + 1000);
+  return { ...made, at, address, late: device.writePattern(address, 64, 2) };
+};
+
+const t0 = (result: number): void => {
+  if (result !== 0) throw new Error(`${result}`);
+};
+
+test('lazy: a device reaches what was unmapped until the timer has invalidated everything', t => {
+  const early = reuseLazily(new LruAdversary(), false);
+  t.is(early.late, 0);
+  t.is(early.wrong(early.at, 64, 2), 0, 'the memory was written');
+  const { kernel, dev } = early;
+  t.is(kernel.iommus.groupOf(dev)?.defaultDomain.type, 'dma-fq');
+  const late = reuseLazily(new LruAdversary(), true);
+  t.is(late.late, -EIO);
+  t.not(late.wrong(late.at, 64, 2), 0);
+});
+
+test('lazy: the window is a note, and no missing invalidation', t => {
+  t.deepEqual(reuseLazily('all', false).rules(), [
+    'lazy-invalidation',
+    'device-access-after-unmap',
+  ]);
+  t.deepEqual(reuseLazily('all', true).rules(), ['device-access-after-unmap']);
+});
+
+test('what describe says of domains is what devices have', t => {
+  const named = { dma: 'DMA', 'dma-fq': 'DMA-FQ', identity: 'identity' } as const;
+  for (const plan of [PLAN, LAZY, PASSTHROUGH]) {
+    const { masters, kernel } = plan === PLAN ? SHARED : booted({}, plan);
+    const types = masters.map(({ plan: { facts }, device: { dev } }) => {
+      const type = kernel.iommus.groupOf(dev)?.defaultDomain.type ?? null;
+      const policy = iommuPolicy(plan.dmaMemory);
+      return [plannedDomain(facts, policy), type === null ? null : named[type as 'dma']];
+    });
+    for (const [said, has] of types) t.is(said, has);
+  }
+});
+
+test('wrong input: a kernel parameter that is neither yes nor no', t => {
+  const error = t.throws(() => parseKernelParameters('iommu.strict=maybe', 'test'));
+  t.true(error instanceof InputError && error.problem.expected === 'iommu.strict=0|1');
 });

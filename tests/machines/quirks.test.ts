@@ -73,7 +73,7 @@ for (const [fabric, outerIoCoherent] of [
     t.is(smp.facts.outerIoCoherent, outerIoCoherent);
     const sata = deviceAt(smp, '/soc/sata@a8000');
     t.false(sata.tree.dma.coherent);
-    t.is(describeDma(sata.effective, smp.phandles).from, 'quirk mvebu-hwcc');
+    t.is(describeDma(sata.effective, smp).from, 'quirk mvebu-hwcc');
     t.true(smp.devices.every(({ effective }) => effective.dma.coherent));
     t.true(deviceAt(smp, '/soc/pcie@90000').function?.dma.coherent);
   });

@@ -69,14 +69,17 @@ export class DriverBench {
   }
 
   /**
-   * With the first master that does or does not snoop, as its node says; null without one. One
-   * behind an IOMMU would be stopped where others do harm.
+   * With the first master that does or does not snoop, as its node says, or the first `lazy` one;
+   * null without one. One behind an IOMMU would be stopped where others do harm, so that only the
+   * lazy one is.
    */
-  static on(machine: Machine, kind: 'coherent' | 'non-coherent'): DriverBench | null {
+  static on(machine: Machine, kind: 'coherent' | 'non-coherent' | 'lazy'): DriverBench | null {
     for (const master of machine.masters) {
       const { dev } = master.device;
-      if (dev.dma.coherent !== (kind === 'coherent')) continue;
-      if (machine.kernel.iommus.dmaDomain(dev) !== null) continue;
+      const domain = machine.kernel.iommus.dmaDomain(dev);
+      const isDirect = domain === null && dev.dma.coherent === (kind === 'coherent');
+      const isWanted = kind === 'lazy' ? (domain?.queue ?? null) !== null : isDirect;
+      if (!isWanted) continue;
       dmaSetMaskAndCoherent(dev, dmaBitMask(64));
       const gfp = reachableBy(machine, dev);
       if (gfp !== null) return new DriverBench(machine, master, gfp);

@@ -145,14 +145,14 @@ const countDevices = (devices: readonly DevicePlan[]): string => {
 /** Of more masters alike, the others are counted; the JSON form has them all. */
 const MOST_SHOWN = 6;
 
-const masterLines = ({ devices, phandles }: MachinePlan, width: number): string[] => {
+const masterLines = (plan: MachinePlan, width: number): string[] => {
   const groups = new Map<string, { alone: string; members: DevicePlan[] }>();
-  for (const device of devices) {
+  for (const device of plan.devices) {
     if (device.status === 'inert' || (device.status === 'modelled' && device.hints.length === 0)) {
       continue;
     }
     // What matters of a PCI host is what the functions behind it get.
-    const facts = describeDma(device.function ?? device.effective, phandles);
+    const facts = describeDma(device.function ?? device.effective, plan);
     const label = dmaLabel({ ...facts, from: ownSource(facts.from, device.device.node.path) });
     const group = groups.get(label) ?? { alone: dmaLabel(facts), members: [] };
     group.members.push(device);
@@ -177,10 +177,13 @@ const ownSource = (from: string, path: string): string =>
     .map(part => (part.startsWith(`${path}:`) ? `its ${part.slice(path.length + 1)}` : part))
     .join(', ');
 
-const dmaLabel = ({ coherent, iommus, ranges, busDmaLimit, mask, from }: DescribedDma): string => {
+const dmaLabel = (dma: DescribedDma): string => {
+  const { coherent, iommus, domain, ranges, busDmaLimit, mask, from } = dma;
+  const behind = [...new Set(iommus.map(({ path }) => path))].join(' and ');
   const facts = [
     coherent ? 'coherent' : 'non-coherent',
-    ...iommus.slice(0, 1).map(({ path }) => `behind ${path}`),
+    ...(behind === '' ? [] : [`behind ${behind}`]),
+    ...(domain === null ? [] : [`${domain} domain`]),
     ...ranges.map(({ dma, cpu, size }) => `${dma}→${cpu}+${size}`),
     busDmaLimit === null ? `mask ${mask}` : `bus limit ${busDmaLimit}`,
   ];

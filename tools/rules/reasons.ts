@@ -88,6 +88,10 @@ export const REASONS: Readonly<Record<RuleId, Reason>> = {
     why: 'A TLB keeps an entry until it is invalidated and that has completed. Until then an access may go by the old entry: to memory that has been freed, or with rights that were taken away.',
     source: `${ARMV7} B3.10; arch/arm/include/asm/tlbflush.h`,
   },
+  'lazy-invalidation': {
+    why: 'With iommu.strict=0 an unmap takes the entry out of the table and leaves it in the TLB; its addresses go to nobody until everything is invalidated, when 255 are waiting or after 10 ms. A device that goes on meanwhile reaches the memory, whoever has that by then. No driver is wrong that stops its device first: the window is the price of fewer invalidations, and is no protection against a device that is not trusted.',
+    source: 'drivers/iommu/dma-iommu.c, queue_iova(); kernel-parameters.txt, iommu.strict',
+  },
   'stale-table-word': {
     why: 'The walker reads translation tables from memory or a cache of its own level. Where it does not look into the first-level cache, an entry that was stored and not cleaned is not yet there.',
     source: `${ARMV7} B3.3; arch/arm/mm/proc-v7-2level.S, set_pte_ext`,

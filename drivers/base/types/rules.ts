@@ -92,6 +92,11 @@ export const RULES = {
     severity: 'error',
     sentence: 'A translation may be used that was changed and not yet invalidated in the TLB.',
   },
+  'lazy-invalidation': {
+    severity: 'note',
+    sentence:
+      'A device that did not stop may still reach what was unmapped: lazy mode invalidates later.',
+  },
   'stale-table-word': {
     severity: 'error',
     sentence: 'The table walker may read an entry that is older than what the CPU has written.',

@@ -15,6 +15,11 @@ export const all =
 
 export const anywhere: Condition = () => null;
 
+export const invalidatesLazily: Condition = ({ masters, kernel }) =>
+  masters.some(({ device }) => kernel.iommus.dmaDomain(device.dev)?.queue)
+    ? null
+    : 'no master behind an IOMMU that invalidates lazily';
+
 export const hasCache: Condition = machine =>
   coreOf(machine).l1d === null ? 'no data cache' : null;
 

@@ -5,8 +5,8 @@ import type { DriverBench } from '../driver-bench';
 /** A rule, shown: a driver that breaks it, and the same driver as it should be. */
 export interface RuleExample {
   readonly rule: RuleId;
-  /** The device that is driven; one that does not snoop unless this says so. */
-  readonly master?: 'coherent';
+  /** The device that is driven; one that does not snoop and is not translated unless this says so. */
+  readonly master?: 'coherent' | 'lazy';
   /** Why the mistake is none on this machine, or null. */
   readonly applies: (machine: Machine) => string | null;
   readonly wrong: (bench: DriverBench) => void;

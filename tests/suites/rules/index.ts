@@ -15,6 +15,7 @@ import { example as dirtyLineOverDeviceData } from './dirty-line-over-device-dat
 import { example as dmaDebug } from './dma-debug';
 import type { RuleExample } from './example';
 import { example as invalidateOfDirtyBytes } from './invalidate-of-dirty-bytes';
+import { example as lazyInvalidation } from './lazy-invalidation';
 import { example as lostCpuWrite } from './lost-cpu-write';
 import { example as lostDeviceWrite } from './lost-device-write';
 import { example as memoryTypeMismatch } from './memory-type-mismatch';
@@ -50,6 +51,7 @@ export const RULE_EXAMPLES: Readonly<Record<RuleId, RuleExample>> = {
   'memory-type-mismatch': memoryTypeMismatch,
   'cacheability-mismatch': cacheabilityMismatch,
   'stale-translation': staleTranslation,
+  'lazy-invalidation': lazyInvalidation,
   'stale-table-word': staleTableWord,
   'missing-write-barrier': missingWriteBarrier,
   'missing-completion': missingCompletion,
