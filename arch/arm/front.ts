@@ -227,12 +227,19 @@ export class Front implements Stateful {
     return slot;
   }
 
-  /** As `resolve`, without rights and without a fault: -1 where nothing is mapped. */
+  /**
+   * As `resolve`, without rights and without a fault: -1 where nothing is mapped. It is no use of the
+   * translation: the next access to the page looks it up, and is told, as if this had not been.
+   */
   peek(va: number): number {
+    const { micro } = this;
+    const slot = micro.slotOf(va);
+    const offset = va - f64(micro.va, slot);
+    if (offset >= 0 && offset < PAGE_SIZE) return slot;
     const entry = this.#parts.mmu.peek(va);
     if (entry === null) return -1;
-    const slot = this.micro.slotOf(va);
     this.#fill(slot, va, entry, false);
+    micro.forget(slot);
     return slot;
   }
 

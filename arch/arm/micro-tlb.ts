@@ -55,6 +55,11 @@ export class MicroTlb implements Stateful {
     return Math.imul(va >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
   }
 
+  /** No access finds what is in a slot any more. */
+  forget(slot: number): void {
+    this.va[slot] = EMPTY;
+  }
+
   flush(): void {
     this.va.fill(EMPTY);
     this.tag.fill(0);

@@ -10,6 +10,8 @@ export class Listener implements HardwareObserver {
   readonly verdicts: Verdict[] = [];
   /** `cpu0 load 0x…+4`, `device write 0x…+4`, `begins 1`: what was told beside verdicts. */
   readonly touches: string[] = [];
+  /** How many uses of a translation that has been replaced were told. */
+  stale = 0;
 
   constructor(complex: CheckedComplex) {
     complex.observer = this;
@@ -30,7 +32,7 @@ export class Listener implements HardwareObserver {
   }
 
   staleTranslation(): void {
-    return;
+    this.stale++;
   }
 
   cpuTouches(_event: number, cpu: number, access: string, address: number, size: number): void {

@@ -168,3 +168,16 @@ test('a device is one even if its page takes the place of a page of RAM in the m
   for (let load = 0; load < 3; load++) t.is(cpu.load32(va), 2);
   for (let load = 0; load < 3; load++) t.is(cpu.load32(DEVICE_VA), 0, 'what a doorbell reads as');
 });
+
+test('maintenance of a virtual address is no use of its translation, and hides none', t => {
+  const machine = new CheckedArmMachine({ core: 'arm926ej-s' });
+  const { cpu, tables } = machine;
+  const va = machine.page(0, 'cached');
+  const listener = new Listener(machine.complex);
+  cpu.load32(va);
+  tables.map(va, machine.pageAt(1), 'cached');
+  cpu.cacheOp(CacheOp.CIVAC, va);
+  t.is(listener.stale, 0);
+  cpu.load32(va);
+  t.is(listener.stale, 1);
+});
