@@ -2,7 +2,7 @@ import { InputError } from '../../../drivers/base/types/errors';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { StateValue } from '../../../drivers/base/types/state';
 import { NEVER } from '../../../drivers/base/hw/pulse';
-import { expectName } from '../../../drivers/base/hw/state-arrays';
+import { expectName, rowsOf, rowsState } from '../../../drivers/base/hw/state-arrays';
 import { OF_LINE } from '../concrete/whims';
 import type { Whims } from '../concrete/whims';
 import type { Adversary, AdversaryMachine } from './adversary';
@@ -110,13 +110,22 @@ export class ScriptAdversary implements Adversary {
   }
 
   saveState(): StateValue {
-    return { name: this.name, next: this.#next };
+    const used = this.#writeBacks.flatMap((step, n) => {
+      const event = this.#usedAt.get(step);
+      return event === undefined ? [] : [[n, event]];
+    });
+    return { name: this.name, next: this.#next, used: rowsState(used) };
   }
 
   restoreState(state: StateValue): void {
     const reader = new StateReader(state, 'the adversary');
     expectName(reader.value('name'), 'the adversary', this.name);
     this.#next = reader.number('next');
+    this.#usedAt.clear();
+    for (const [n = 0, event = 0] of rowsOf(reader.numbers('used'), 2, 'the adversary')) {
+      const step = this.#writeBacks[n];
+      if (step !== undefined) this.#usedAt.set(step, event);
+    }
   }
 
   /** Asked only where there is something to hold: on the line of a word, or on none (-1). */

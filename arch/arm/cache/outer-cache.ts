@@ -174,7 +174,9 @@ export class OuterCache implements OuterLevel, Stateful {
     }
     buffer.push({ word, value, mask, order, follows, fresh });
     const [oldest] = buffer;
-    if (buffer.length > BUFFERED_WORDS && oldest !== undefined) this.#drain(oldest);
+    if (buffer.length <= BUFFERED_WORDS || oldest === undefined) return;
+    this.#drain(oldest);
+    this.#release();
   }
 
   /** The writes that wait, oldest first. */
@@ -218,12 +220,15 @@ export class OuterCache implements OuterLevel, Stateful {
       ...[word, mask, value, order],
       follows ? 1 : 0,
     ]);
-    return { lines: this.lines.saveState(), buffer: rowsState(rows) };
+    const held = rowsState([[...this.#heldLines]]);
+    return { lines: this.lines.saveState(), buffer: rowsState(rows), held };
   }
 
   restoreState(state: StateValue): void {
     const reader = new StateReader(state, 'the outer cache');
     this.lines.restoreState(reader.value('lines'));
+    this.#heldLines.clear();
+    for (const [line = 0] of rowsOf(reader.numbers('held'), 1, PLACE)) this.#heldLines.add(line);
     this.#buffer.length = 0;
     for (const row of rowsOf(reader.numbers('buffer'), ROW, PLACE)) {
       const [word = 0, mask = 0, value = 0, order = NO_ORDER, follows = 0] = row;

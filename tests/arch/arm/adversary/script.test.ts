@@ -263,6 +263,33 @@ test('an invalidate writes back first what the script says, on a core that may',
   }
 });
 
+test('a snapshot keeps at which event an invalidate was told to write back', t => {
+  const { machine } = followOn(
+    { core: 'cortex-a53' },
+    { event: 1, step: 'write-back-first', line: LINE },
+  );
+  const { cpu, complex } = machine;
+  const va = machine.page(0, 'cached');
+  const invalidated = (value: number): number => {
+    cpu.store32(va, value);
+    cpu.cacheOp(CacheOp.IVAC, va);
+    cpu.dsb();
+    return machine.memoryWord(machine.pageAt(0));
+  };
+  const before = complex.saveState();
+  t.is(invalidated(7), 7);
+  const after = complex.saveState();
+  complex.restoreState(before);
+  // The same at another event.
+  cpu.load32(va);
+  t.is(invalidated(8), 8, 'it is yet to come');
+  complex.restoreState(after);
+  t.is(invalidated(9), 8, 'it has been');
+  complex.restoreState(before);
+  complex.restoreState(after);
+  t.is(invalidated(10), 8);
+});
+
 test('a step that is optional may be refused, another may not', t => {
   for (const optional of [true, false]) {
     const { machine, script } = follow({ event: 1, step: 'evict-inner', line: LINE, optional });

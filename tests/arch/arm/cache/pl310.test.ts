@@ -322,6 +322,36 @@ test('to drain a store takes along those of earlier epochs, and of its CPU only'
   t.deepEqual(other.words(), [1, 2], 'a snapshot keeps the order');
 });
 
+test('what waits for nothing but a store that has to make room goes with it', t => {
+  const line = `0x${new ArmMachine({ core: 'cortex-a9' }).pageAt(1).toString(16)}`;
+  const { machine, words } = separated({ step: 'hold-outer', line });
+  const nc = machine.page(1, 'non-cached');
+  for (let n = 2; n < 48; n++) machine.cpu.store32(nc + 64 * n, 3);
+  t.deepEqual(words(), [0, 0]);
+  machine.cpu.store32(nc + 64 * 48, 3);
+  t.deepEqual(words(), [1, 2]);
+  t.is(machine.memoryWord(machine.pageAt(1) + 64 * 48), 3);
+});
+
+test('a snapshot keeps which lines are held', t => {
+  const machine = new ArmMachine({ core: 'cortex-a9', outer: true });
+  const { outer } = machine.complex;
+  const nc = machine.page(1, 'non-cached');
+  const word = machine.ram.wordOf(machine.pageAt(1));
+  const stored = (value: number): number => {
+    machine.cpu.store32(nc, value);
+    machine.cpu.dsb();
+    return machine.memoryWord(machine.pageAt(1));
+  };
+  const free = outer?.saveState() ?? null;
+  outer?.holdLine(word);
+  const held = outer?.saveState() ?? null;
+  outer?.restoreState(free);
+  t.is(stored(1), 1);
+  outer?.restoreState(held);
+  t.is(stored(2), 1);
+});
+
 test('what no barrier separates, or another CPU stored, may pass in the buffer', t => {
   const machine = new ArmMachine({ core: 'cortex-a9', cpus: 2, outer: true });
   const { outer } = machine.complex;
