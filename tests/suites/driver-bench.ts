@@ -166,9 +166,7 @@ export class DriverBench {
    * the driver's orders anything meanwhile.
    */
   sleepUntilDone(): void {
-    for (let look = 0; look < LOOKS && !this.device.isDone('relaxed'); look++) {
-      this.cpu.relax(LOOK_NANOSECONDS);
-    }
+    sleepUntilDone(this.cpu, this.device);
   }
 
   /** What a mapping gave, once dma_mapping_error() has been asked. */
@@ -187,7 +185,7 @@ export class DriverBench {
 
   /** The CPU stores the pattern of `seed` a word at a time; `size` is a multiple of 4. */
   storeWords(address: CpuAddr, size: number, seed: number): void {
-    for (let at = 0; at < size; at += 4) this.cpu.store32(address + at, patternWord(seed, at));
+    storeWords(this.cpu, address, size, seed);
   }
 
   /** How many bytes the CPU reads that are not the pattern of `seed`. */
@@ -259,6 +257,18 @@ export class DriverBench {
     return { page, cpuAddress, dmaAddress: dma };
   }
 }
+
+/** The CPU stores the pattern of `seed` a word at a time; `size` is a multiple of 4. */
+export const storeWords = (cpu: CurrentCpu, address: CpuAddr, size: number, seed: number): void => {
+  for (let at = 0; at < size; at += 4) cpu.store32(address + at, patternWord(seed, at));
+};
+
+/** Sleeps until a device is done; no access orders anything meanwhile. */
+export const sleepUntilDone = (cpu: CurrentCpu, device: TestMasterDevice): void => {
+  for (let look = 0; look < LOOKS && !device.isDone('relaxed'); look++) {
+    cpu.relax(LOOK_NANOSECONDS);
+  }
+};
 
 /** A clean line under the linear map is not looked at by uncached accesses, or never filled. */
 export const aliasIsHarmless = (machine: Machine): boolean => {

@@ -16,20 +16,49 @@ import {
   dmaMappingError,
   dmaSetMaskAndCoherent,
 } from '../../../mm/dma-mapping-common';
-import { pageToPhys } from '../../../mm/page-alloc';
+import type { DmaAttrs } from '../../../mm/dma-mapping-common';
+import { pageToPhys, pfnToPage } from '../../../mm/page-alloc';
 import { getOrder } from '../../../mm/zone';
-import { reachableBy } from '../driver-bench';
+import { reachableBy, sleepUntilDone, storeWords } from '../driver-bench';
 import { deviceReads, deviceWrites, differing, fill } from '../dma-support';
 import type { CaseContext } from '../suite';
 
 /**
  * What stands between a device and memory: `coherent`, or the maintenance of the kernel's
- * architecture, with the outer cache; before it an IOMMU.
+ * architecture, with the outer cache; before it what bounces, or an IOMMU.
  */
-export const backEndOf = ({ kernel, plan }: Machine, dev: Device): string => {
+export const backEndOf = (
+  { kernel, plan }: Machine,
+  dev: Device,
+  bounce: string | null,
+): string => {
   const outer = plan.outer?.driven === true ? ' PL310' : '';
   const caches = dev.dma.coherent ? 'coherent' : `${kernel.mm.info.type}${outer}`;
+  if (bounce !== null) return `${bounce}, ${caches}`;
   return dmaGetMergeBoundary(dev) === 0 ? caches : `IOMMU, ${caches}`;
+};
+
+/**
+ * What bounces all that a device moves, as the device is; null: nothing does. It is asked with
+ * memory that the device reaches.
+ */
+const bounceOf = ({ kernel }: Machine, dev: Device, gfp: Gfp): string | null => {
+  const [range] = kernel.mm.pages.rangesFor(gfp);
+  const { bounce } = kernel.dma;
+  if (bounce === null || range === undefined || kernel.iommus.dmaDomain(dev) !== null) return null;
+  const at = pageToPhys(pfnToPage(range.start));
+  return bounce.needs(dev, at, PAGE_SIZE, DmaDirection.Bidirectional, true) ? bounce.name : null;
+};
+
+/** Nobody trusts the device, and all that it moves is bounced: as those behind Thunderbolt. */
+const distrusted = <Result>(dev: Device, body: () => Result): Result => {
+  const { isUntrusted } = dev.dma;
+  Object.assign(dev.dma, { isUntrusted: true });
+  try {
+    return body();
+  } finally {
+    Object.assign(dev.dma, { isUntrusted });
+  }
 };
 
 /** What a rule is shown with: a device by one back end, the kernel, and memory that it reaches. */
@@ -40,19 +69,28 @@ export class RuleBench {
   readonly dev: Device;
   readonly backEnd: string;
   readonly gfp: Gfp;
+  /** What bounces its data, or null. */
+  readonly bounce: string | null;
   readonly #master: BoundMaster;
+  readonly #isDistrusted: boolean;
 
-  private constructor(t: CaseContext, master: BoundMaster, gfp: Gfp) {
+  private constructor(t: CaseContext, master: BoundMaster, gfp: Gfp, isDistrusted: boolean) {
     this.t = t;
     this.kernel = t.machine.kernel;
     this.device = master.device;
     this.dev = master.device.dev;
-    this.backEnd = backEndOf(t.machine, this.dev);
+    const find = (): string | null => bounceOf(t.machine, this.dev, gfp);
+    this.bounce = isDistrusted ? distrusted(this.dev, find) : find();
+    this.backEnd = backEndOf(t.machine, this.dev, this.bounce);
     this.gfp = gfp;
     this.#master = master;
+    this.#isDistrusted = isDistrusted;
   }
 
-  /** One for each back end of the machine; masters that reach no memory are left out. */
+  /**
+   * One for each back end of the machine: its masters as they are, and as they would be if nobody
+   * trusted them. Those that reach no memory are left out.
+   */
   static all(t: CaseContext): readonly RuleBench[] {
     const benches = new Map<string, RuleBench>();
     for (const master of t.machine.masters) {
@@ -63,21 +101,40 @@ export class RuleBench {
       dev.dma.mask = mask;
       dev.dma.coherentMask = coherentMask;
       if (gfp === null) continue;
-      const bench = new RuleBench(t, master, gfp);
-      if (!benches.has(bench.backEnd)) benches.set(bench.backEnd, bench);
+      for (const isDistrusted of [false, true]) {
+        const bench = new RuleBench(t, master, gfp, isDistrusted);
+        if (!benches.has(bench.backEnd)) benches.set(bench.backEnd, bench);
+      }
     }
     return [...benches.values()];
   }
 
-  /** Under the widest masks, and with what it had before when the body is done. */
-  withWideMasks(body: () => void): void {
-    const { mask, coherentMask, maxSegSize, segBoundary } = this.dev.dma;
-    dmaSetMaskAndCoherent(this.dev, dmaBitMask(64));
-    try {
-      body();
-    } finally {
-      Object.assign(this.dev.dma, { mask, coherentMask, maxSegSize, segBoundary });
-    }
+  /** An IOMMU translates what the device does. */
+  get isTranslated(): boolean {
+    return this.kernel.iommus.dmaDomain(this.dev) !== null;
+  }
+
+  /** The device snoops, and its data takes no detour: both sides see each other's writes at once. */
+  get sees(): boolean {
+    return this.dev.dma.coherent && this.bounce === null;
+  }
+
+  /**
+   * The body, with the device as this back end has it and under the widest masks; what it had
+   * before it has when the body is done.
+   */
+  asItIs<Result>(body: () => Result): Result {
+    const { dev } = this;
+    const { mask, coherentMask, maxSegSize, segBoundary, minAlignMask } = dev.dma;
+    const run = (): Result => {
+      dmaSetMaskAndCoherent(dev, dmaBitMask(64));
+      try {
+        return body();
+      } finally {
+        Object.assign(dev.dma, { mask, coherentMask, maxSegSize, segBoundary, minAlignMask });
+      }
+    };
+    return this.#isDistrusted ? distrusted(dev, run) : run();
   }
 
   /** Pages that the device reaches, for the length of the body. */
@@ -93,21 +150,40 @@ export class RuleBench {
   }
 
   /** A page that is mapped, asked about, and unmapped by the body. */
-  withMapping(direction: DmaDirection, body: (address: CpuAddr, dma: DmaAddr) => void): void {
+  withMapping(
+    direction: DmaDirection,
+    body: (address: CpuAddr, dma: DmaAddr) => void,
+    attrs: DmaAttrs = DmaAttr.None,
+  ): void {
     this.withPages(PAGE_SIZE, address => {
       this.fill(address, 0);
-      body(address, this.map(address, SIZE, direction));
+      body(address, this.map(address, SIZE, direction, attrs));
     });
   }
 
   /** A mapping that was made and asked about. */
-  map(address: CpuAddr, size: number, direction: DmaDirection): DmaAddr {
-    const dma = dmaMapSingle(this.dev, address, size, direction);
+  map(
+    address: CpuAddr,
+    size: number,
+    direction: DmaDirection,
+    attrs: DmaAttrs = DmaAttr.None,
+  ): DmaAddr {
+    const dma = dmaMapSingle(this.dev, address, size, direction, attrs);
     return this.t.need(dmaMappingError(this.dev, dma) === 0 ? dma : null, 'a mapping');
   }
 
   fill(address: CpuAddr, seed: number, size = SIZE): void {
     fill(this.t, address, size, seed);
+  }
+
+  /** As fill, a word at a time, and by stores alone. */
+  storeWords(address: CpuAddr, seed: number, size = SIZE): void {
+    storeWords(this.kernel.cpu, address, size, seed);
+  }
+
+  /** See DriverBench. */
+  sleepUntilDone(): void {
+    sleepUntilDone(this.kernel.cpu, this.device);
   }
 
   cpuFinds(address: CpuAddr, seed: number, size = SIZE): void {
@@ -129,6 +205,14 @@ export class RuleBench {
   unbindHolding(dma: DmaAddr): void {
     this.t.machine.observer?.finish();
     dmaUnmapSingle(this.dev, dma, SIZE, DmaDirection.ToDevice, DmaAttr.SkipCpuSync);
+  }
+
+  /** What the log of the kernel says because of the body. */
+  logged(body: () => void): readonly string[] {
+    const { lines } = this.kernel.log;
+    const before = lines.length;
+    body();
+    return lines.slice(before).map(({ text }) => text);
   }
 
   /** Lines that were maintained so far, inside the cores and outside. */

@@ -1,8 +1,12 @@
 import type { Suite } from '../suite';
+import { ALLOCATOR_RULES } from './allocators';
+import { ATTRIBUTE_RULES } from './attributes';
+import { BOUNCE_RULES } from './bounce';
 import { LIMIT_RULES } from './limits';
 import { LIST_RULES } from './lists';
 import { MAPPABLE_RULES } from './mappable';
-import { ALLOCATOR_RULES, COHERENT_RULES } from './memory';
+import { COHERENT_RULES } from './memory';
+import { ORDER_RULES } from './order';
 import { DIRECTION_RULES, OWNERSHIP_RULES } from './ownership';
 import { caseOf } from './rule';
 import type { DmaRule } from './rule';
@@ -16,6 +20,9 @@ export const DMA_RULES: readonly DmaRule[] = [
   ...OWNERSHIP_RULES,
   ...LIST_RULES,
   ...ALLOCATOR_RULES,
+  ...ATTRIBUTE_RULES,
+  ...BOUNCE_RULES,
+  ...ORDER_RULES,
 ].sort((a, b) => a.number - b.number);
 
 export const dmaRulesSuite: Suite = {

@@ -1,4 +1,6 @@
+import type { Page } from '../../../drivers/base/kernel/dma-mapping';
 import { EIO } from '../../../drivers/base/kernel/errno';
+import { GFP_HIGHUSER } from '../../../drivers/base/kernel/gfp';
 import { offsetBy } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import {
@@ -7,6 +9,7 @@ import {
   dmaGetMask,
   dmaGetMergeBoundary,
   dmaGetRequiredMask,
+  dmaMapPage,
   dmaMapSg,
   dmaMapSingle,
   dmaMappingError,
@@ -16,11 +19,14 @@ import {
   dmaSetMask,
   dmaSyncSingleForCpu,
   dmaSyncSingleForDevice,
+  dmaUnmapPage,
   dmaUnmapSg,
   dmaUnmapSingle,
 } from '../../../mm/dma-mapping-common';
 import { SgEntry } from '../../../mm/scatterlist';
+import { pageToPhys } from '../../../mm/page-alloc';
 import { SIZE } from './bench';
+import type { RuleBench } from './bench';
 import { dmaRule } from './rule';
 import type { DmaRule } from './rule';
 
@@ -30,8 +36,46 @@ const WIDTHS = [32, 33, 36, 40, 48, 64];
 /** Larger mappings are not tried where there is no limit. */
 const LARGE = 8 * PAGE_SIZE;
 
+const FOUR_GIB = 2 ** 32;
+
+/** A page beyond 4 GiB for the length of the body; or why there is none. */
+const withFarPage = (
+  { t, kernel: { mm } }: RuleBench,
+  body: (page: Page) => string | null,
+): string | null => {
+  const page = t.need(mm.pages.allocPages(GFP_HIGHUSER, 0), 'a page');
+  const isFar = pageToPhys(page) >= FOUR_GIB;
+  const result = isFar ? body(page) : 'no memory beyond 4 GiB';
+  mm.pages.freePagesAt(page, 0);
+  return result;
+};
+
 /** Rules 16 to 24: masks and limits. */
 export const LIMIT_RULES: readonly DmaRule[] = [
+  dmaRule({
+    number: 16,
+    name: 'memory_beyond_the_default_mask_is_mapped_once_a_wider_one_was_set',
+    unfit: bench => withFarPage(bench, () => null) ?? null,
+    right: bench => {
+      const { t, dev } = bench;
+      withFarPage(bench, page => {
+        dev.dma.mask = dmaBitMask(32);
+        const near = dmaMapPage(dev, page, 0, SIZE, FromDevice);
+        const isNear = dmaMappingError(dev, near) === 0;
+        t.ok(!isNear || near < FOUR_GIB, 'an address below 4 GiB, or none');
+        if (isNear) dmaUnmapPage(dev, near, SIZE, FromDevice);
+        dmaSetMask(dev, dmaBitMask(64));
+        const far = dmaMapPage(dev, page, 0, SIZE, FromDevice);
+        t.equal(dmaMappingError(dev, far), 0, 'dmaMappingError under a mask of 64 bits');
+        bench.deviceWrites(far, 16);
+        dmaUnmapPage(dev, far, SIZE, FromDevice);
+        bench.kernel.mm.kmap.with(page, address => {
+          bench.cpuFinds(address, 16);
+        });
+        return null;
+      });
+    },
+  }),
   dmaRule({
     number: 17,
     name: 'a_mask_of_32_bits_or_more_is_never_refused',
@@ -107,7 +151,10 @@ export const LIMIT_RULES: readonly DmaRule[] = [
           isNeeded || bench.maintained === before,
           'no maintenance in syncs that are not needed',
         );
-        t.ok(isNeeded !== dev.dma.coherent, 'syncs to be needed of devices that do not snoop');
+        t.ok(
+          isNeeded !== bench.sees,
+          'syncs to be needed where the two sides do not see each other',
+        );
         dmaUnmapSingle(dev, dma, SIZE, Bidirectional);
       });
     },

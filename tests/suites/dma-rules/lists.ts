@@ -2,6 +2,7 @@ import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import {
   DmaDirection,
   dmaGetMaxSegSize,
+  dmaGetMergeBoundary,
   dmaGetSegBoundary,
   dmaMapSg,
   dmaMapSgtable,
@@ -57,6 +58,26 @@ export const LIST_RULES: readonly DmaRule[] = [
     ],
   }),
   dmaRule({
+    number: 50,
+    name: 'a_list_is_mapped_once',
+    wrong: [
+      {
+        caughtBy: ['dma-debug'],
+        // Kernels that bounce what shares a line do not look.
+        isHarmless: ({ kernel }) => kernel.dma.bounce?.name === 'swiotlb',
+        run: bench => {
+          withList(bench, list => {
+            mapped(bench, list, FromDevice);
+            const again = list.map(({ page, offset, length }) => new SgEntry(page, offset, length));
+            mapped(bench, again, FromDevice);
+            dmaUnmapSg(bench.dev, again, again.length, FromDevice);
+            dmaUnmapSg(bench.dev, list, list.length, FromDevice);
+          });
+        },
+      },
+    ],
+  }),
+  dmaRule({
     number: 51,
     name: 'a_list_that_cannot_be_mapped_is_0_and_a_table_says_why',
     unfit: bench => {
@@ -104,6 +125,22 @@ export const LIST_RULES: readonly DmaRule[] = [
         },
       },
     ],
+  }),
+  dmaRule({
+    number: 54,
+    name: 'what_is_after_the_last_segment_has_no_length',
+    unfit: ({ dev }) => (dmaGetMergeBoundary(dev) === 0 ? 'nothing is merged' : null),
+    right: bench => {
+      const { t, dev } = bench;
+      bench.withPages(2 * PAGE_SIZE, (_address, page) => {
+        const list = [new SgEntry(page, 0, PAGE_SIZE), new SgEntry(page, PAGE_SIZE, PAGE_SIZE)];
+        t.equal(mapped(bench, list, FromDevice), 1, 'the segments of two adjacent pages');
+        const lengths = list.map(({ dmaLength }) => dmaLength);
+        t.equal(lengths[0] ?? 0, 2 * PAGE_SIZE, 'the bytes of the first');
+        t.equal(lengths[1] ?? 1, 0, 'the bytes of the second');
+        dmaUnmapSg(dev, list, 2, FromDevice);
+      });
+    },
   }),
   dmaRule({
     number: 55,

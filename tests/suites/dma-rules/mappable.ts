@@ -1,5 +1,6 @@
+import { KERNEL_IMAGE_SIZE } from '../../../arch/arm/mm/init';
 import { GFP_HIGHUSER } from '../../../drivers/base/kernel/gfp';
-import { hexCpu, offsetBy } from '../../../drivers/base/types/address';
+import { hexCpu, offsetBy, physAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE, isPowerOfTwo } from '../../../drivers/base/types/bits';
 import {
   DMA_MAPPING_ERROR,
@@ -28,6 +29,22 @@ const isRefused = ({ t, dev }: RuleBench, address: Parameters<typeof dmaMapSingl
   t.equal(dma, DMA_MAPPING_ERROR, `a mapping of ${hexCpu(address)}`);
 };
 
+/** The stack of the task that runs is at the end of the kernel image. */
+const bottomOfStack = ({ kernel }: RuleBench): number =>
+  kernel.mm.layout.physOffset + KERNEL_IMAGE_SIZE - SIZE;
+
+const isUnmapped = ({ dev }: RuleBench, physical: number): string | null =>
+  dmaCapable(dev, physToDma(dev, physAddr(physical)), SIZE)
+    ? null
+    : 'it does not reach the kernel image';
+
+/** A mapping of memory that the linear map has. */
+const mapAndUnmap = (bench: RuleBench, physical: number): void => {
+  const { t, dev, kernel } = bench;
+  const address = t.need(kernel.mm.layout.physToVirt(physAddr(physical)), 'lowmem');
+  dmaUnmapSingle(dev, bench.map(address, SIZE, ToDevice), SIZE, ToDevice);
+};
+
 /** Rules 25 to 33: what may be mapped. */
 export const MAPPABLE_RULES: readonly DmaRule[] = [
   dmaRule({
@@ -48,6 +65,32 @@ export const MAPPABLE_RULES: readonly DmaRule[] = [
           const address = bench.t.need(mappings.vmalloc(PAGE_SIZE), 'vmalloc memory');
           isRefused(bench, address);
           mappings.vfree(address);
+        },
+      },
+    ],
+  }),
+  dmaRule({
+    number: 26,
+    name: 'the_kernel_image_is_not_mapped',
+    unfit: bench => isUnmapped(bench, bench.kernel.mm.layout.physOffset),
+    wrong: [
+      {
+        caughtBy: ['dma-debug'],
+        run: bench => {
+          mapAndUnmap(bench, bench.kernel.mm.layout.physOffset);
+        },
+      },
+    ],
+  }),
+  dmaRule({
+    number: 27,
+    name: 'the_stack_is_not_mapped',
+    unfit: bench => isUnmapped(bench, bottomOfStack(bench)),
+    wrong: [
+      {
+        caughtBy: ['dma-debug'],
+        run: bench => {
+          mapAndUnmap(bench, bottomOfStack(bench));
         },
       },
     ],
@@ -79,6 +122,7 @@ export const MAPPABLE_RULES: readonly DmaRule[] = [
     wrong: [
       {
         caughtBy: ['shared-line'],
+        isHarmless: ({ bounce }) => bounce !== null,
         consequences: [
           ...(['dirty-line-over-device-data', 'invalidate-of-dirty-bytes'] as const),
           ...(['lost-cpu-write', 'lost-device-write', 'stale-cpu-read'] as const),

@@ -1,37 +1,31 @@
 import { GFP_KERNEL } from '../../../drivers/base/kernel/gfp';
+import type { DmaMemory } from '../../../drivers/base/kernel/dma-map-ops';
 import type { CpuAddr, DmaAddr } from '../../../drivers/base/types/address';
 import { KIB, PAGE_SIZE } from '../../../drivers/base/types/bits';
 import {
-  DmaAttr,
-  DmaDirection,
-  dmaAllocAttrs,
   dmaAllocCoherent,
-  dmaAllocNoncoherent,
-  dmaAllocNoncontiguous,
-  dmaAllocPages,
   dmaBitMask,
-  dmaFreeAttrs,
   dmaFreeCoherent,
-  dmaFreeNoncoherent,
-  dmaFreeNoncontiguous,
-  dmaFreePages,
   dmaSetCoherentMask,
-  dmaSyncSingleForCpu,
-  dmaSyncSingleForDevice,
 } from '../../../mm/dma-mapping-common';
-import { dmaPoolAlloc, dmaPoolCreate, dmaPoolDestroy, dmaPoolFree } from '../../../mm/dmapool';
+import {
+  dmaPoolAlloc,
+  dmaPoolCreate,
+  dmaPoolDestroy,
+  dmaPoolFree,
+  dmaPoolZalloc,
+} from '../../../mm/dmapool';
+import type { CoherentMemory } from '../../../mm/dmapool';
 import { SIZE } from './bench';
 import type { RuleBench } from './bench';
 import { dmaRule } from './rule';
 import type { DmaRule } from './rule';
 
-const { FromDevice } = DmaDirection;
-
 /** More than any board has. */
 const TOO_MUCH = 2 ** 40;
 
 /** A board whose way to coherent memory refuses even a page says so in other suites. */
-const withoutCoherent = ({ dev }: RuleBench): string | null => {
+export const withoutCoherent = ({ dev }: RuleBench): string | null => {
   const memory = dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL);
   if (memory === null) return 'no coherent memory';
   dmaFreeCoherent(dev, PAGE_SIZE, memory.cpuAddr, memory.dmaHandle);
@@ -74,6 +68,23 @@ export const COHERENT_RULES: readonly DmaRule[] = [
           const memory = t.need(dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL), 'a page');
           // As large to the allocator, which deals in pages.
           dmaFreeCoherent(dev, PAGE_SIZE / 2, memory.cpuAddr, memory.dmaHandle);
+        },
+      },
+    ],
+  }),
+  dmaRule({
+    number: 5,
+    name: 'coherent_memory_is_freed_where_one_may_sleep',
+    unfit: bench =>
+      bench.kernel.irq === null ? 'no interrupts on this board' : withoutCoherent(bench),
+    wrong: [
+      {
+        caughtBy: ['dma-debug'],
+        run: ({ t, dev, kernel: { cpu } }) => {
+          const memory = t.need(dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL), 'a page');
+          const areEnabled = cpu.setInterruptsEnabled(false);
+          dmaFreeCoherent(dev, PAGE_SIZE, memory.cpuAddr, memory.dmaHandle);
+          cpu.setInterruptsEnabled(areEnabled);
         },
       },
     ],
@@ -159,6 +170,25 @@ export const COHERENT_RULES: readonly DmaRule[] = [
     },
   }),
   dmaRule({
+    number: 13,
+    name: 'a_block_is_aligned_and_zeroed_if_that_is_asked_for',
+    unfit: withoutCoherent,
+    right: bench => {
+      const { t, dev, kernel } = bench;
+      const pool = t.need(dmaPoolCreate('zeroed', dev, 96, 64, 0), 'a pool');
+      for (let round = 0; round < 2; round++) {
+        const { cpuAddr, dmaHandle } = t.need(dmaPoolZalloc(pool, GFP_KERNEL), 'a block');
+        t.equal(dmaHandle % 64, 0, 'the offset of the block');
+        let sum = 0;
+        for (let at = 0; at < 96; at += 4) sum += Math.abs(kernel.cpu.load32(cpuAddr + at));
+        t.equal(sum, 0, 'the sum of its words');
+        bench.fill(cpuAddr, 13, 96);
+        dmaPoolFree(pool, cpuAddr, dmaHandle);
+      }
+      dmaPoolDestroy(pool);
+    },
+  }),
+  dmaRule({
     number: 14,
     name: 'a_block_is_freed_once_with_the_addresses_it_came_with',
     unfit: withoutCoherent,
@@ -175,81 +205,32 @@ export const COHERENT_RULES: readonly DmaRule[] = [
       },
     ],
   }),
-];
-
-/** Rules 56 to 67: other allocators and attributes. */
-export const ALLOCATOR_RULES: readonly DmaRule[] = [
   dmaRule({
-    number: 57,
-    name: 'pages_are_cached_and_synced',
-    right: bench => {
-      const { t, dev, kernel } = bench;
-      const pages = dmaAllocPages(dev, PAGE_SIZE, FromDevice, GFP_KERNEL);
-      const { page, dmaHandle } = t.need(pages, 'a page');
-      dmaSyncSingleForDevice(dev, dmaHandle, PAGE_SIZE, FromDevice);
-      bench.deviceWrites(dmaHandle, 57);
-      dmaSyncSingleForCpu(dev, dmaHandle, PAGE_SIZE, FromDevice);
-      kernel.mm.kmap.with(page, address => {
-        bench.cpuFinds(address, 57);
-      });
-      dmaFreePages(dev, PAGE_SIZE, page, dmaHandle, FromDevice);
-    },
-  }),
-  dmaRule({
-    number: 58,
-    name: 'noncoherent_memory_is_cached_and_synced_and_of_no_zone',
-    right: bench => {
-      const { t, dev } = bench;
-      const zoned = dmaAllocNoncoherent(dev, PAGE_SIZE, FromDevice, { ...GFP_KERNEL, dma: true });
-      t.ok(zoned === null, 'no memory where a zone is asked for');
-      t.takeFindings();
-      const given = dmaAllocNoncoherent(dev, PAGE_SIZE, FromDevice, GFP_KERNEL);
-      const memory = t.need(given, 'a page');
-      dmaSyncSingleForDevice(dev, memory.dmaHandle, PAGE_SIZE, FromDevice);
-      bench.deviceWrites(memory.dmaHandle, 58);
-      dmaSyncSingleForCpu(dev, memory.dmaHandle, PAGE_SIZE, FromDevice);
-      bench.cpuFinds(memory.cpuAddr, 58);
-      dmaFreeNoncoherent(dev, PAGE_SIZE, memory.cpuAddr, memory.dmaHandle, FromDevice);
-    },
-  }),
-  dmaRule({
-    number: 59,
-    name: 'memory_that_need_not_be_contiguous_is_one_segment_to_the_device',
-    right: ({ t, dev }) => {
-      const size = 4 * PAGE_SIZE;
-      const given = dmaAllocNoncontiguous(dev, size, FromDevice, GFP_KERNEL, DmaAttr.None);
-      const table = t.need(given, `${size} bytes`);
-      t.equal(table.nents, 1, 'the segments that the device sees');
-      t.ok(table.origNents >= 1, 'one piece or more');
-      dmaFreeNoncontiguous(dev, size, table, FromDevice);
-    },
-  }),
-  dmaRule({
-    number: 60,
-    name: 'noncontiguous_memory_takes_one_attribute',
+    number: 15,
+    name: 'a_pool_is_destroyed_when_all_its_blocks_are_free',
+    unfit: withoutCoherent,
     wrong: [
       {
         caughtBy: ['dma-debug'],
         run: ({ t, dev }) => {
-          const attrs = DmaAttr.WriteCombine;
-          const table = dmaAllocNoncontiguous(dev, PAGE_SIZE, FromDevice, GFP_KERNEL, attrs);
-          t.ok(table === null, 'no memory');
+          const kept: DmaMemory[] = [];
+          // The pool never gives back what it has then; here somebody has to.
+          const memory: CoherentMemory = {
+            alloc: (_dev, size, gfp) => {
+              const block = dmaAllocCoherent(dev, size, gfp);
+              if (block !== null) kept.push(block);
+              return block;
+            },
+            free: () => undefined,
+          };
+          const pool = t.need(dmaPoolCreate('busy', dev, 64, 64, 0, { memory }), 'a pool');
+          t.need(dmaPoolAlloc(pool, GFP_KERNEL), 'a block');
+          dmaPoolDestroy(pool);
+          for (const { cpuAddr, dmaHandle } of kept) {
+            dmaFreeCoherent(dev, PAGE_SIZE, cpuAddr, dmaHandle);
+          }
         },
       },
     ],
-  }),
-  dmaRule({
-    number: 62,
-    name: 'attributes_that_are_hints_change_nothing_that_is_seen',
-    unfit: withoutCoherent,
-    right: bench => {
-      const { t, dev } = bench;
-      for (const attrs of [DmaAttr.None, DmaAttr.WeakOrdering, DmaAttr.WriteCombine]) {
-        const memory = t.need(dmaAllocAttrs(dev, PAGE_SIZE, GFP_KERNEL, attrs), 'a page');
-        bench.deviceWrites(memory.dmaHandle, 62);
-        bench.cpuFinds(memory.cpuAddr, 62);
-        dmaFreeAttrs(dev, PAGE_SIZE, memory.cpuAddr, memory.dmaHandle, attrs);
-      }
-    },
   }),
 ];

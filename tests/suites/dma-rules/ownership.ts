@@ -18,7 +18,7 @@ import type { DmaRule } from './rule';
 const { Bidirectional, FromDevice, None, ToDevice } = DmaDirection;
 
 /** Both sides see each other's writes at once. */
-const snoops = ({ dev }: RuleBench): boolean => dev.dma.coherent;
+const snoops = ({ sees }: RuleBench): boolean => sees;
 
 /** What bytes can come to when both sides have them. */
 const WRONG_BYTES: readonly RuleId[] = [
