@@ -116,3 +116,14 @@ test('a hole answers a decode error, ROM refuses writes and is not read', t => {
   t.throws(() => io.read(0, 4), { instanceOf: UnmodelledError, message: /rom rom/ });
   t.throws(() => io.write(0x2000, 4, 0), { instanceOf: UnmodelledError, message: /ram ram/ });
 });
+
+test('a walker reads descriptors of 32 and of 64 bits, each as one event', t => {
+  const bench = new DmaBench();
+  const { memory, touched } = bench;
+  bench.poke(RAM_BASE + 8, [1, 2, 3, 0x84, 5, 6, 7, 0x88]);
+  t.is(memory.readTable(RAM_BASE + 8), 0x8403_0201);
+  t.is(memory.readTable64(RAM_BASE + 8), 0x8403_0201);
+  t.is(memory.tableHigh, 0x8807_0605);
+  t.is(touched.length, 2);
+  t.is(memory.readTable64(IO_BASE), null);
+});
