@@ -49,7 +49,7 @@ export class V7sWalker implements TableWalker<V7sRegime> {
   translate(regime: V7sRegime, address: number, from: WalkedEntry | null): WalkFault {
     const { walk } = this;
     walk.count = 0;
-    if (address >= INPUTS / 2 ** regime.split && (regime.split > 0 || address >= INPUTS)) {
+    if (address >= INPUTS / 2 ** regime.split) {
       return this.#fault(WalkFault.Translation, 1);
     }
     if (from !== null) return this.#second(regime, from, address);

@@ -275,6 +275,12 @@ test('short descriptors: faults', t => {
   }
 });
 
+test('short descriptors: beyond what a table translates nothing is read', t => {
+  t.deepEqual(walkedV7s(0, 0, {}, 2 ** 32).words.read, []);
+  t.deepEqual(walkedV7s(0, 0, { split: 2 }, 2 ** 30).words.read, []);
+  t.deepEqual(walkedV7s(0, 0, { split: 2 }, 2 ** 30 - 1).words.read, [ROOT + 0xffc]);
+});
+
 test('short descriptors: AP with the access flag and without it', t => {
   const page = (ap: number, hasAccessFlag: boolean): string => {
     const bits = ((ap & 3) << 4) + ((ap >> 2) << 9);
