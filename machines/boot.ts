@@ -215,7 +215,7 @@ const startInterrupts = (
 
 /** The kernel's view of a DMA configuration. */
 const deviceDma = (
-  { dma }: DmaFacts,
+  { dma, kind }: DmaFacts,
   kernel: Kernel,
   path: TranslatedPath | null = null,
 ): DeviceDma =>
@@ -231,6 +231,7 @@ const deviceDma = (
       })) ?? null,
     coherent: dma.coherent,
     ops: kernel.dma.opsFor(dma.coherent, path),
+    prefers32Bit: kind === 'pci-bridge' ? { only32: true } : null,
     // ULONG_MAX of the architecture: dma_get_seg_boundary() without dma_parms.
     segBoundary: kernel.mm.layout.image === 'arm64' ? 2 ** 64 - 1 : 2 ** 32 - 1,
   });

@@ -158,7 +158,7 @@ export class Kernel {
       gate: boot.gate ?? null,
       timers: this.timers,
     });
-    this.translated = this.#makeTranslated();
+    this.translated = this.#makeTranslated(boot);
     this.#services = this.#makeServices(boot.clock);
   }
 
@@ -243,10 +243,10 @@ export class Kernel {
     });
   }
 
-  #makeTranslated(): TranslatedPath {
+  #makeTranslated({ dmaZoneLimit }: KernelBoot): TranslatedPath {
     const dma = new IommuDma(this.iommus);
-    const { mm, arch } = this;
-    const sources = { pages: mm.pages, linear: mm.layout, arch };
+    const { mm, arch, setAside } = this;
+    const sources = { pages: mm.pages, linear: mm.layout, arch, dmaZoneLimit, setAside };
     return { translation: dmaIommu(dma), allocation: new IommuAllocation(dma, sources) };
   }
 

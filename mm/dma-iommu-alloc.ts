@@ -1,31 +1,29 @@
 import { DmaAttr, DmaDirection, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
 import type { DmaAttrs, Page } from '../drivers/base/kernel/dma-mapping';
-import type { Device, LinearMap } from '../drivers/base/kernel/device';
+import type { Device } from '../drivers/base/kernel/device';
 import type { DmaMemory } from '../drivers/base/kernel/dma-map-ops';
+import type { AtomicPool } from '../drivers/base/kernel/dma-pools';
 import { EINVAL } from '../drivers/base/kernel/errno';
 import type { Gfp } from '../drivers/base/kernel/gfp';
 import { SgEntry, SgTable } from '../drivers/base/kernel/scatterlist';
 import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
-import { cpuAddr, physAddr } from '../drivers/base/types/address';
+import { cpuAddr, hex, physAddr } from '../drivers/base/types/address';
 import { at } from '../drivers/base/types/arrays';
 import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
 import type { ArchDma, CoherentBlock } from './arch-dma';
+import { ContiguousPages } from './dma-contiguous';
+import type { DirectSources } from './dma-direct-alloc';
 import { dmaInfoToProt } from './dma-iommu';
 import type { IommuDma } from './dma-iommu';
 import type { DmaAllocation } from './dma-stages';
 import { dmaPgprot, mmapPages } from './dma-user';
 import type { PhysRange } from './iommu/map';
 import { freePieces, rangesOf, takePieces } from './iommu/pieces';
-import type { PageAllocator } from './page-alloc';
 import { pageToPhys, pfnToPage, physToPage } from './page-alloc';
 import { getOrder } from './zone';
 
 /** What memory for devices behind IOMMUs is taken from. */
-export interface IommuSources {
-  readonly pages: PageAllocator;
-  readonly linear: LinearMap;
-  readonly arch: ArchDma;
-}
+export type IommuSources = DirectSources;
 
 /** Where the memory of an allocation came from, and how it goes back. */
 interface Backing {
@@ -42,13 +40,15 @@ interface Allocation extends Backing {
 /**
  * Memory of their own for devices behind an IOMMU (iommu_dma_alloc and its like in
  * drivers/iommu/dma-iommu.c): pages from anywhere, the largest that the IOMMU can map first, which
- * are contiguous for the device and, mapped one after the other, for the CPU. In one piece with
- * DmaAttr.ForceContiguous, for a caller that cannot sleep, and for a device that does not snoop
- * where the architecture makes memory uncached in another way than by mapping it anew.
+ * are contiguous for the device and, mapped one after the other, for the CPU. In one piece, of
+ * contiguous areas first, with DmaAttr.ForceContiguous, for a caller that cannot sleep, and for a
+ * device that does not snoop where the architecture makes memory uncached in another way than by
+ * mapping it anew; of the atomic pool for who cannot sleep and has such a device.
  */
 export class IommuAllocation implements DmaAllocation {
   readonly #dma: IommuDma;
   readonly #sources: IommuSources;
+  readonly #contiguous: ContiguousPages;
   /** By what the caller was given for the CPU. */
   readonly #allocations = new Map<CpuAddr, Allocation>();
   readonly #tables = new Map<SgTable, Allocation>();
@@ -56,6 +56,7 @@ export class IommuAllocation implements DmaAllocation {
   constructor(dma: IommuDma, sources: IommuSources) {
     this.#dma = dma;
     this.#sources = sources;
+    this.#contiguous = new ContiguousPages(sources);
   }
 
   readonly alloc = (dev: Device, size: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null => {
@@ -63,19 +64,28 @@ export class IommuAllocation implements DmaAllocation {
     if (bytes === 0) return null;
     if (hasDmaAttr(attrs, DmaAttr.NoKernelMapping))
       return this.#allocNoMapping(dev, bytes, gfp, attrs);
-    const isRemapped = dev.dma.coherent || this.#sources.arch.coherent.keepsAlias;
+    const { arch, setAside } = this.#sources;
+    const isRemapped = dev.dma.coherent || arch.coherent.keepsAlias;
     const mayScatter = gfp.atomic !== true && !hasDmaAttr(attrs, DmaAttr.ForceContiguous);
     if (isRemapped && mayScatter) return this.#allocRemap(dev, bytes, gfp, attrs);
-    return dev.dma.coherent
-      ? this.#allocLinear(dev, bytes, gfp, attrs)
+    if (dev.dma.coherent) return this.#allocLinear(dev, bytes, gfp, attrs);
+    return gfp.atomic === true && setAside.atomicPool !== null
+      ? this.#allocAtomic(dev, bytes, attrs, setAside.atomicPool)
       : this.#allocBlock(dev, bytes, gfp, attrs);
   };
 
-  readonly free = (dev: Device, _size: number, address: CpuAddr): void => {
+  /** What is unmapped is what the caller says, of which a wrong handle or size is warned. */
+  readonly free = (dev: Device, size: number, address: CpuAddr, handle: DmaAddr): void => {
     const allocation = this.#allocations.get(address);
-    if (allocation === undefined) return;
+    if (allocation === undefined) {
+      const text = `WARNING: free of ${hex(address)}, which was not allocated`;
+      dev.services.log.device('warn', dev, text);
+      return;
+    }
     this.#allocations.delete(address);
-    this.#release(dev, allocation);
+    const bytes = alignUp(size, PAGE_SIZE);
+    this.#dma.unmap(this.#dma.mustHave(dev), dev, handle, bytes);
+    allocation.release();
   };
 
   readonly allocPages: NonNullable<DmaAllocation['allocPages']> = (dev, size, direction, gfp) => {
@@ -187,17 +197,21 @@ export class IommuAllocation implements DmaAllocation {
     return this.#keep(address, { ...allocation, release });
   }
 
-  /** One piece, at its linear address: for a device that snoops. */
+  /**
+   * One piece, at its linear address if it has one: for a device that snoops
+   * (iommu_dma_alloc_pages).
+   */
   #allocLinear(dev: Device, bytes: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null {
-    const { pages, linear } = this.#sources;
-    const order = getOrder(bytes);
-    const page = pages.allocKernelPages({ ...gfp, zero: false }, order);
+    const { pages, linear, arch } = this.#sources;
+    const page = this.#takeContiguous(dev, bytes, gfp, true);
     if (page === null) return null;
-    const release = (): void => {
-      pages.freePagesAt(page, order);
-    };
     const ranges = [{ address: pageToPhys(page), size: bytes }];
-    const address = linear.physToVirt(pageToPhys(page));
+    const inLinear = linear.physToVirt(pageToPhys(page));
+    const address = inLinear ?? arch.vmap(pagesOf(ranges), 'cached');
+    const release = (): void => {
+      if (inLinear === null && address !== null) arch.vunmap(address);
+      this.#contiguous.free(dev, page, bytes);
+    };
     if (address === null) {
       release();
       return null;
@@ -207,12 +221,38 @@ export class IommuAllocation implements DmaAllocation {
     return allocation && this.#keep(address, allocation);
   }
 
+  /** Of what was made uncached at boot: for a device that does not snoop and who cannot sleep. */
+  #allocAtomic(dev: Device, bytes: number, attrs: DmaAttrs, pool: AtomicPool): DmaMemory | null {
+    const block = pool.alloc(bytes, () => true);
+    if (block === null) return null;
+    const ranges = [{ address: block.phys, size: bytes }];
+    const release = (): void => {
+      pool.free(block.cpuAddr, bytes);
+    };
+    const allocation = this.#mapped(dev, bytes, attrs, { ranges, release });
+    return allocation && this.#keep(block.cpuAddr, allocation);
+  }
+
+  /** Contiguous pages from anywhere, their contents undefined. `highmem`: they need no address. */
+  #takeContiguous(dev: Device, bytes: number, gfp: Gfp, highmem: boolean): Page | null {
+    const { pages } = this.#sources;
+    const isUsable = (page: Page): boolean => highmem || !pages.isHighmem(page);
+    return this.#contiguous.alloc(dev, bytes, gfp, Number.MAX_SAFE_INTEGER, isUsable);
+  }
+
   /** One piece, as the architecture makes it uncached. */
   #allocBlock(dev: Device, bytes: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null {
     const { coherent } = this.#sources.arch;
     const memory = dmaPgprot(dev, attrs);
     const limit = physAddr(Number.MAX_SAFE_INTEGER);
-    const block = coherent.alloc({ size: bytes, memory, gfp, limit });
+    const source = {
+      take: (highmem: boolean) => this.#takeContiguous(dev, bytes, gfp, highmem),
+      release: (page: Page) => {
+        this.#contiguous.free(dev, page, bytes);
+      },
+    };
+    const request = { size: bytes, memory, gfp, limit, source, cma: dev.dma.cma };
+    const block = coherent.alloc(request);
     if ('refused' in block) {
       if (!hasDmaAttr(attrs, DmaAttr.NoWarn) && gfp.noWarn !== true) {
         dev.services.log.device('warn', dev, `no coherent memory: ${block.refused}`);

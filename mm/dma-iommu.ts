@@ -15,7 +15,7 @@ import { invariant } from '../drivers/base/types/errors';
 import { runsBehind } from './dma-iova-ops';
 import type { IovaTranslation } from './dma-iova-translation';
 import { newGather } from './iommu/gather';
-import { iommuMapRanges, iommuUnmap, iommuUnmapFast } from './iommu/map';
+import { iommuMapNosync, iommuMapRanges, iommuUnmap, iommuUnmapFast } from './iommu/map';
 import type { PhysRange } from './iommu/map';
 import type { Iommus } from './iommu/core';
 import type { DmaCookie } from './iommu/group';
@@ -74,9 +74,13 @@ export class IommuDma {
 
   /** Addresses for so many bytes, which the device can put on the wire; null: none are left. */
   allocIova({ iova }: DmaCookie, dev: Device, size: number, mask: number): DmaAddr | null {
-    const { busLimit } = dev.dma;
+    const { busLimit, prefers32Bit } = dev.dma;
     const limit = busLimit === null || busLimit === 0 ? mask : Math.min(mask, busLimit);
-    const pfn = iova.allocFast(size / iova.granule, Math.floor(limit / iova.granule), true);
+    const [frames, limitPfn] = [size / iova.granule, Math.floor(limit / iova.granule)];
+    const pfn =
+      prefers32Bit === null
+        ? iova.allocFast(frames, limitPfn, true)
+        : iova.allocBelow4GiBFirst(frames, limitPfn, prefers32Bit);
     return pfn === null ? null : dmaAddr(pfn * iova.granule);
   }
 
@@ -182,7 +186,13 @@ const iovaTranslation = (dma: IommuDma): IovaTranslation => ({
   free: (dev, address, size) => {
     const space = dma.mustHave(dev);
     const frames = framesOf(address, size, space.iova.granule);
-    dma.freeIova(space, frames.address, frames.size);
+    const { granule } = space.iova;
+    if (space.iova.has(frames.address / granule, frames.size / granule)) {
+      dma.freeIova(space, frames.address, frames.size);
+      return;
+    }
+    const text = `WARNING: free of ${hex(frames.size)} bytes at ${hex(address)}, which nobody has`;
+    dev.services.log.device('warn', dev, text);
   },
   link: (dev, address, physical, size, direction, attrs) => {
     const { ops, iova } = dma.mustHave(dev);
@@ -190,7 +200,12 @@ const iovaTranslation = (dma: IommuDma): IovaTranslation => ({
     const isMmio = hasDmaAttr(attrs, DmaAttr.Mmio);
     const prot =
       dmaInfoToProt(direction, !isMmio && dev.dma.coherent, attrs) + (isMmio ? IommuProt.Mmio : 0);
-    return iommuMapRanges(ops, alignDown(address, iova.granule), [frames], prot);
+    return iommuMapNosync(ops, alignDown(address, iova.granule), [frames], prot);
+  },
+  sync: (dev, address, size) => {
+    const { ops, iova } = dma.mustHave(dev);
+    const frames = framesOf(address, size, iova.granule);
+    return ops.syncMap?.(frames.address, frames.size) ?? 0;
   },
   unlink: (dev, address, size) => {
     const { ops, iova } = dma.mustHave(dev);

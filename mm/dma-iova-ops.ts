@@ -28,8 +28,7 @@ export const iovaOps = ({ translation, cache }: DmaPath): Pick<DmaMapOps, 'iova'
         if (isMaintained(attrs)) cache?.syncForDevice(physical, size, direction);
         return iova.link(dev, address, physical, size, direction, attrs);
       },
-      // What is linked is in force at once: no IOMMU here keeps what leads nowhere.
-      sync: () => 0,
+      sync: (dev, address, size) => iova.sync(dev, address, size),
       unlink: (dev, address, size, direction, attrs) => {
         const ranges = iova.unlink(dev, address, size);
         if (!isMaintained(attrs)) return;

@@ -16,6 +16,8 @@ export interface IovaTranslation {
     direction: DmaDirection,
     attrs: DmaAttrs,
   ): number;
+  /** What was linked is in force (iommu_sync_map): 0 or an errno. */
+  sync(dev: Device, address: DmaAddr, size: number): number;
   /** Takes away what the bytes lead to, for certain; answers what that was. */
   unlink(dev: Device, address: DmaAddr, size: number): readonly PhysRange[];
 }

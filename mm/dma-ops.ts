@@ -71,6 +71,16 @@ const mapOne = (path: DmaPath) => {
     if (physical !== null) return physical;
     throw new KernelOops(`${dev.name}: no memory at bus address ${hex(address)}`);
   };
+  /** As physOf; what no IOMMU leads anywhere is warned of, and null (iommu_dma_unmap_page). */
+  const mappedAt = (dev: Device, address: DmaAddr): PhysAddr | null => {
+    if (translation.name === 'direct') return physOf(dev, address);
+    const physical = translation.toPhys(dev, address);
+    if (physical === null) {
+      const text = `WARNING: unmap of ${hex(address)}, which leads nowhere`;
+      dev.services.log.device('warn', dev, text);
+    }
+    return physical;
+  };
   /** The stage whose slot this is; null: it is the driver's own memory. */
   const slotOf = (dev: Device, physical: PhysAddr): Bounce | null =>
     bounce?.isSlot(dev, physical) === true ? bounce : null;
@@ -109,7 +119,8 @@ const mapOne = (path: DmaPath) => {
         translation.unmap(dev, address, size);
         return;
       }
-      const physical = physOf(dev, address);
+      const physical = mappedAt(dev, address);
+      if (physical === null) return;
       translation.unmap(dev, address, size);
       const slot = slotOf(dev, physical);
       if (!skipsSync(attrs)) cacheOf(slot)?.syncForCpu(physical, size, direction);

@@ -7,6 +7,7 @@ import { cpuAddr, dmaAddr, physAddr } from '../../drivers/base/types/address';
 import type { CpuAddr } from '../../drivers/base/types/address';
 import { KIB, MIB, PAGE_SIZE } from '../../drivers/base/types/bits';
 import type { ArchDma, CoherentName } from '../../mm/arch-dma';
+import type { SetAside } from '../../mm/dma-direct-alloc';
 import { IommuAllocation } from '../../mm/dma-iommu-alloc';
 import {
   DmaAttr,
@@ -36,6 +37,9 @@ const PAGES = 4096;
 const LOW = 3072;
 const LINEAR = 0xc000_0000;
 const VMALLOC = 0xe000_0000;
+/** The memory of the atomic pool. */
+const POOL = cpuAddr(0xf000_0000);
+const POOL_PHYS = physAddr(0x7000_0000);
 /** Where the architecture makes memory uncached. */
 const BLOCK = 0x1000;
 
@@ -92,7 +96,13 @@ const bench = ({ coherent = true, name = 'legacy-remap', ...iommu }: Options = {
     virtToPhys: (at: CpuAddr) => (at < VMALLOC ? physAddr(at - LINEAR) : null),
     physToVirt: (at: number) => (at < LOW * PAGE_SIZE ? cpuAddr(at + LINEAR) : null),
   };
-  const allocation = new IommuAllocation(made.dma, { pages, linear, arch });
+  const setAside: SetAside = {
+    cma: null,
+    globalPool: null,
+    atomicPool: null,
+  };
+  const sources = { pages, linear, arch, dmaZoneLimit: null, setAside };
+  const allocation = new IommuAllocation(made.dma, sources);
   const dev = made.device(0, { coherent }, { allocation });
   const table = made.tableOf(dev);
   const before = { free: pages.freePages, frames: made.freeFrames(dev) };
@@ -101,7 +111,7 @@ const bench = ({ coherent = true, name = 'legacy-remap', ...iommu }: Options = {
     pages.freePages === before.free &&
     made.freeFrames(dev) === before.frames &&
     mapped.size === 0;
-  return { made, dev, table, pages, told, mapped, room, isClean };
+  return { made, dev, table, pages, told, mapped, room, isClean, setAside };
 };
 
 /** Takes every other page, so that no two are neighbours. */
@@ -302,4 +312,73 @@ test('coherent memory is mapped to user mode, and exported, page by page', t => 
     frames.map((page, n) => `${n}: ${page} dmacoherent`),
   );
   t.is(dmaGetSgtable(dev, cpuAddr(4), memory.dmaHandle, size), -EINVAL);
+});
+
+test('who cannot sleep has memory of the atomic pool for a device that does not snoop', t => {
+  const { dev, table, told, setAside, isClean } = bench({ coherent: false });
+  let left = 1;
+  setAside.atomicPool = {
+    alloc: size => (size <= left * PAGE_SIZE ? { cpuAddr: POOL, phys: POOL_PHYS } : null),
+    free: (address, size) => {
+      told.push(`pool ${size / PAGE_SIZE}`);
+      return address === POOL;
+    },
+    contains: address => address === POOL,
+  };
+  const memory = dmaAllocCoherent(dev, 64, GFP_ATOMIC);
+  t.is(memory?.cpuAddr, POOL);
+  const frame = table.entries.get((memory?.dmaHandle ?? 0) / PAGE_SIZE)?.frame;
+  t.is(frame, POOL_PHYS / PAGE_SIZE);
+  dmaFreeCoherent(dev, 64, POOL, memory?.dmaHandle ?? dmaAddr(0));
+  t.deepEqual(told, ['pool 1']);
+  left = 0;
+  t.is(dmaAllocCoherent(dev, 64, GFP_ATOMIC), null);
+  t.true(isClean());
+});
+
+test('memory in one piece is of contiguous areas first, where it may be without an address', t => {
+  const { dev, told, mapped, setAside, isClean } = bench();
+  const high = pfnToPage(LOW + 64);
+  setAside.cma = {
+    name: 'area',
+    alloc: count => (count === 2 ? high : null),
+    release: (page, count) => page === high && told.push(`release ${count}`) > 0,
+  };
+  const attrs = DmaAttr.ForceContiguous;
+  const memory = dmaAllocAttrs(dev, 2 * PAGE_SIZE, GFP_KERNEL, attrs);
+  t.deepEqual(mapped.get(memory?.cpuAddr ?? cpuAddr(0)), [high, pfnToPage(high + 1)]);
+  dmaFreeAttrs(
+    dev,
+    2 * PAGE_SIZE,
+    memory?.cpuAddr ?? cpuAddr(0),
+    memory?.dmaHandle ?? dmaAddr(0),
+    attrs,
+  );
+  t.deepEqual(told, ['vmap 2 cached', 'vunmap', 'release 2']);
+  const other = dmaAllocAttrs(dev, 3 * PAGE_SIZE, GFP_KERNEL, attrs);
+  t.true((other?.cpuAddr ?? 0) < VMALLOC, 'the area has none: of the allocator, linear');
+  dmaFreeAttrs(
+    dev,
+    3 * PAGE_SIZE,
+    other?.cpuAddr ?? cpuAddr(0),
+    other?.dmaHandle ?? dmaAddr(0),
+    attrs,
+  );
+  t.true(isClean());
+});
+
+test('a free with a wrong handle, and of what was not allocated, are warned of', t => {
+  const { dev, table } = bench();
+  const memory = dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL);
+  const before = services.log.lines.length;
+  dmaFreeCoherent(dev, PAGE_SIZE, memory?.cpuAddr ?? cpuAddr(0), dmaAddr(0x3000));
+  t.is(table.entries.size, 1, 'it is still mapped, as in Linux');
+  dmaFreeCoherent(dev, PAGE_SIZE, memory?.cpuAddr ?? cpuAddr(0), dmaAddr(0x3000));
+  t.deepEqual(
+    services.log.lines.slice(before).map(({ text }) => text),
+    [
+      'platform dev: WARNING: unmap of 0x0 of 0x1000 bytes at 0x3000, which is no mapping',
+      `platform dev: WARNING: free of 0x${VMALLOC.toString(16)}, which was not allocated`,
+    ],
+  );
 });

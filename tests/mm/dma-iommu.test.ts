@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { ENOMEM } from '../../drivers/base/kernel/errno';
 import { SgEntry, SgTable } from '../../drivers/base/kernel/scatterlist';
 import { dmaAddr, physAddr } from '../../drivers/base/types/address';
+import type { Device } from '../../drivers/base/kernel/device';
 import type { DmaAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import { dmaInfoToProt } from '../../mm/dma-iommu';
@@ -368,3 +369,29 @@ const checkSegments = (
     }
   }
 };
+
+test('an unmap of what leads nowhere is warned of, also where caches are to be maintained', t => {
+  const made = new FakeIommuBench(services);
+  const dev = made.device(0, {}, { cache: { syncForCpu: fail, syncForDevice: () => undefined } });
+  const before = services.log.lines.length;
+  dmaUnmapPage(dev, dmaAddr(0x5000), 8, FromDevice);
+  t.deepEqual(
+    services.log.lines.slice(before).map(({ text }) => text),
+    ['platform dev: WARNING: unmap of 0x5000, which leads nowhere'],
+  );
+});
+
+const fail = (): never => {
+  throw new Error('no memory is there');
+};
+
+test('a PCI function has addresses below 4 GiB until there are none', t => {
+  const pages = 2 ** 20 + 8;
+  const made = new FakeIommuBench(services, { pages });
+  const mask = 2 ** 40 - 1;
+  const dev = made.device(0, { mask, prefers32Bit: { only32: true } });
+  const other = made.device(1, { mask });
+  const map = (of: Device): number => dmaMapPage(of, pfnToPage(1), 0, 8, ToDevice);
+  t.is(map(other), (pages - 1) * PAGE_SIZE);
+  t.is(map(dev), 2 ** 32 - PAGE_SIZE);
+});

@@ -161,3 +161,29 @@ test('property: pieces linked in any order lead where they were linked, and end 
   );
   t.pass();
 });
+
+test('what is linked is put in force by the sync, of all links at once', t => {
+  const { dev, table } = bench();
+  const state = new DmaIovaState();
+  t.true(dmaIovaTryAlloc(dev, state, at(5), 2 * PAGE_SIZE));
+  t.is(dmaIovaLink(dev, state, at(5), 0, PAGE_SIZE, ToDevice), 0);
+  t.is(dmaIovaLink(dev, state, at(9), PAGE_SIZE, PAGE_SIZE, ToDevice), 0);
+  t.deepEqual(table.synced, []);
+  t.is(dmaIovaSync(dev, state, 0, 2 * PAGE_SIZE), 0);
+  t.deepEqual(table.synced, [[state.addr / PAGE_SIZE, 2]]);
+  dmaIovaDestroy(dev, state, 2 * PAGE_SIZE, ToDevice);
+});
+
+test('addresses that are given back twice are warned of', t => {
+  const { dev, made, free } = bench();
+  const state = new DmaIovaState();
+  t.true(dmaIovaTryAlloc(dev, state, at(5), PAGE_SIZE));
+  const before = services.log.lines.length;
+  dmaIovaFree(dev, state);
+  dmaIovaFree(dev, state);
+  t.regex(
+    services.log.lines.slice(before)[0]?.text ?? '',
+    /WARNING: free of 0x1000 bytes at .*, which nobody has/,
+  );
+  t.is(made.freeFrames(dev), free);
+});

@@ -41,6 +41,8 @@ export class FakeTable implements IommuOps {
   readonly unflushed = new Set<number>();
   /** `map 2 pages at 0x1000`, oldest first. */
   readonly calls: string[] = [];
+  /** What was put in force, as page and count. */
+  readonly synced: (readonly [page: number, count: number])[] = [];
   /** So many maps go well before one fails; -1: all. */
   mapsLeft = -1;
 
@@ -86,6 +88,11 @@ export class FakeTable implements IommuOps {
   iovaToPhys(iova: DmaAddr): PhysAddr | null {
     const entry = this.entries.get(Math.floor(iova / PAGE_SIZE));
     return entry === undefined ? null : physAddr(entry.frame * PAGE_SIZE + (iova % PAGE_SIZE));
+  }
+
+  syncMap(iova: DmaAddr, size: number): number {
+    this.synced.push([iova / PAGE_SIZE, size / PAGE_SIZE]);
+    return 0;
   }
 
   sync({ start, end, pageSize }: IotlbGather): void {

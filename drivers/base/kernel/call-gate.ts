@@ -47,12 +47,30 @@ export const gatedDma = (
   return { ...ops, ...gatedStreaming(gate, ops), ...(ops.alloc === undefined ? {} : { alloc }) };
 };
 
+/** DMA in two steps: what its link and unlink do for caches, and the sync. */
+const gatedIova = (
+  gate: CallGate,
+  iova: NonNullable<DmaMapOps['iova']>,
+  maintained: (name: string, attrs: DmaAttrs) => DmaAttrs,
+): NonNullable<DmaMapOps['iova']> => ({
+  ...iova,
+  link: (dev, address, physical, size, direction, attrs) =>
+    iova.link(dev, address, physical, size, direction, maintained('map', attrs)),
+  sync: (dev, address, size) =>
+    gate.isCarriedOut('dma', 'sync of a link') ? iova.sync(dev, address, size) : 0,
+  unlink: (dev, address, size, direction, attrs) => {
+    iova.unlink(dev, address, size, direction, maintained('unmap', attrs));
+  },
+});
+
 const gatedStreaming = (gate: CallGate, ops: DmaMapOps): Partial<DmaMapOps> => {
   const maintained = (name: string, attrs: DmaAttrs): DmaAttrs =>
     gate.isCarriedOut('dma', name) || hasDmaAttr(attrs, DmaAttr.SkipCpuSync)
       ? attrs
       : attrs + DmaAttr.SkipCpuSync;
+  const { iova } = ops;
   return {
+    ...(iova === undefined ? {} : { iova: gatedIova(gate, iova, maintained) }),
     mapPage: (dev, page, offset, size, direction, attrs) =>
       ops.mapPage(dev, page, offset, size, direction, maintained('map', attrs)),
     unmapPage: (dev, address, size, direction, attrs) => {

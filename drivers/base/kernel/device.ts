@@ -42,8 +42,15 @@ export interface DeviceDma {
   /** Memory that the tree reserved for this device (memory-region), null: it has the system's. */
   pool: DevicePool | null;
   cma: CmaPool | null;
+  /**
+   * A PCI function's addresses are below 4 GiB for as long as there are any, whatever its mask
+   * (dev_iommu.pci_32bit_workaround): it may be wrong. Null for others.
+   */
+  readonly prefers32Bit: { only32: boolean } | null;
   /** Memory that is shared with it by accident is a way in (struct pci_dev.untrusted). */
   readonly isUntrusted: boolean;
+  /** All that it moves by physical addresses is bounced (force_bounce of its dma_io_tlb_mem). */
+  readonly forcesBounce: boolean;
 }
 
 /** A DMA configuration, with the kernel's defaults for what is not said. */
@@ -60,7 +67,9 @@ export const deviceDmaOf = (fields: Partial<DeviceDma>): DeviceDma => ({
   minAlignMask: 0,
   pool: null,
   cma: null,
+  prefers32Bit: null,
   isUntrusted: false,
+  forcesBounce: false,
   ...fields,
 });
 
