@@ -1,6 +1,15 @@
-import type { PgtableFormat } from './io-pgtable';
-
-type Shape = Pick<PgtableFormat, 'spans' | 'splitsInto' | 'overTable'>;
+/** What the words of a format can say. */
+export interface PgtableShape {
+  /** Bytes that one word of each level translates, the top level that has leaves first. */
+  readonly spans: readonly number[];
+  /** What a page is split into when a part of this size is unmapped. */
+  splitsInto(size: number, part: number): number;
+  /**
+   * `replaces`: a larger page takes the place of a table, whatever is mapped by that. `refuses`: of
+   * an empty one at most, if at all.
+   */
+  readonly overTable: 'replaces' | 'refuses';
+}
 
 /** A page that is mapped. */
 export interface Leaf {
@@ -13,9 +22,9 @@ export interface Leaf {
 /** The plainest table: a list. */
 export class Oracle {
   leaves: Leaf[] = [];
-  readonly #format: Shape;
+  readonly #format: PgtableShape;
 
-  constructor(format: Shape) {
+  constructor(format: PgtableShape) {
     this.#format = format;
   }
 

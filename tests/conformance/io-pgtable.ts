@@ -9,11 +9,11 @@ import { newGather } from '../../mm/iommu/gather';
 import { pageSizesIn } from '../../mm/iommu/page-sizes';
 import { IommuProt } from '../../mm/iommu/types';
 import { Oracle } from './io-pgtable-oracle';
-import type { Leaf } from './io-pgtable-oracle';
+import type { Leaf, PgtableShape } from './io-pgtable-oracle';
 import { PgtableBench } from '../support/pgtable-bench';
 
 /** What the suite has to know of a format. */
-export interface PgtableFormat {
+export interface PgtableFormat extends PgtableShape {
   readonly name: string;
   /** A table in the memory of a bench. */
   make(bench: PgtableBench, partialUnmap: PartialUnmap): IoPgtable | null;
@@ -22,17 +22,8 @@ export interface PgtableFormat {
     bench: PgtableBench,
     table: IoPgtable,
   ): (address: number, from: WalkedEntry | null) => TableWalk;
-  /** Bytes that one word of each level translates, the top level that has leaves first. */
-  readonly spans: readonly number[];
-  /** What a page is split into when a part of this size is unmapped. */
-  splitsInto(size: number, part: number): number;
   /** Rules for the unmapping of parts that the format knows. */
   readonly partialUnmap: readonly PartialUnmap[];
-  /**
-   * `replaces`: a larger page takes the place of a table, whatever is mapped by that. `refuses`: of
-   * an empty one at most, if at all.
-   */
-  readonly overTable: 'replaces' | 'refuses';
   /** What `map` answers where something is mapped; -EEXIST unless given. */
   readonly existing?: number;
   /** Permissions that the format knows apart, of Read and Write. */
