@@ -29,6 +29,10 @@ export class LruAdversary implements Adversary {
     return false;
   }
 
+  passesBy(): boolean {
+    return false;
+  }
+
   whim(): number {
     return NEVER;
   }

@@ -68,6 +68,10 @@ export class RandomAdversary implements Adversary {
     return this.#random.oneIn(4);
   }
 
+  passesBy(): boolean {
+    return false;
+  }
+
   whim(whims: Whims): number {
     const steps = 1 + this.#random.below(STEPS_AT_ONCE);
     for (let i = 0; i < steps; i++) this.#step(this.#whose(whims));

@@ -35,13 +35,15 @@ import type { Step } from '../concrete/whims';
  *                      of the same CPU and a later epoch then wait behind it, and go when it goes
  *   write-back-first   the next invalidate of that line, from that event on, that meets dirty bytes
  *                      writes them back first
+ *   pass-by            operations by set and way of that CPU miss that line, for `n` events (one,
+ *                      unless given): it was elsewhere when they came by
  * A script with drain-outer and without hold-outer holds all that leaves the outer cache.
  *
  * An exclusive outer cache is in the checker's tables only: the concrete machine has none.
  */
 
 /** What is not a step but a choice that the machine has anyway. */
-const CHOICES = ['hold', 'hold-outer', 'write-back-first'] as const;
+const CHOICES = ['hold', 'hold-outer', 'write-back-first', 'pass-by'] as const;
 type Choice = (typeof CHOICES)[number];
 
 /** Steps for which no line is needed. */
@@ -110,6 +112,7 @@ export class Script {
 const WANTED: Readonly<Partial<Record<string, string>>> = {
   hold: 'with a store or maintenance to hold',
   'write-back-first': 'or a later one, with dirty bytes of the line to invalidate',
+  'pass-by': 'or one of those for which it is said, with an operation by set and way on the line',
 } satisfies Partial<Record<Choice, string>>;
 
 const isStep = (value: unknown): value is ScriptStep['step'] =>

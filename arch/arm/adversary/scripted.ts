@@ -31,6 +31,7 @@ export class ScriptAdversary implements Adversary {
   /** By event. */
   readonly #holds: ReadonlyMap<number, readonly ScriptStep[]>;
   readonly #writeBacks: readonly ScriptStep[];
+  readonly #passed: readonly ScriptStep[];
   /** The event at which a write-back-first was made use of. */
   readonly #usedAt = new Map<ScriptStep, number>();
   readonly #questions: Question[] = [];
@@ -40,12 +41,13 @@ export class ScriptAdversary implements Adversary {
   constructor(script: Script) {
     const { steps } = script;
     this.#script = script;
-    this.#steps = steps.filter(({ step }) => step !== 'hold' && step !== 'write-back-first');
+    this.#steps = steps.filter(({ step }) => !isChoice(step) || step === 'hold-outer');
     const holds = steps.filter(({ step }) => step === 'hold');
     this.#holds = new Map(
       holds.map(({ event }) => [event, holds.filter(hold => hold.event === event)]),
     );
     this.#writeBacks = steps.filter(({ step }) => step === 'write-back-first');
+    this.#passed = steps.filter(({ step }) => step === 'pass-by');
     const holdsOuter = steps.filter(({ step }) => step === 'hold-outer');
     this.delaysOuterWrites =
       holdsOuter.some(({ line }) => line === null) ||
@@ -88,6 +90,20 @@ export class ScriptAdversary implements Adversary {
     this.#usedAt.set(chosen, now);
     this.#script.noteTaken(chosen);
     return true;
+  }
+
+  passesBy(word: number, cpu: number): boolean {
+    const now = this.#machine?.pulse.now ?? 0;
+    const chosen = this.#passed.find(
+      step =>
+        step.cpu === cpu &&
+        step.event <= now &&
+        now < step.event + (step.n ?? 1) &&
+        step.line !== null &&
+        this.#isOnLine(word, step.line, cpu),
+    );
+    if (chosen !== undefined) this.#script.noteTaken(chosen);
+    return chosen !== undefined;
   }
 
   whim(): number {

@@ -17,6 +17,7 @@ export interface ScriptLine {
   /** Physical address, as text. */
   readonly line: string;
   readonly cpu?: number;
+  readonly n?: number;
   readonly optional?: true;
 }
 
@@ -59,7 +60,7 @@ class ScriptWriter {
   readonly #profile: CheckerProfile;
   readonly #story: LineStory;
   /** The CPUs whose caches can have the line. */
-  #cpus: readonly number[];
+  readonly #cpus: readonly number[];
   /** Whose load goes wrong, if it may be looked up in a first level of its own alone; else null. */
   readonly #reader: number | null;
 
@@ -79,21 +80,19 @@ class ScriptWriter {
     } else if (step.nature === 'waits') this.#wait(step);
     else if (step.rule === CHOICES.writeBackFirst) {
       this.#put(this.#eventDuring(step), { step: 'write-back-first' });
-    } else if (step.rule === CHOICES.passedBy) this.#moveAway(step);
+    } else if (step.rule === CHOICES.passedBy) this.#passBy(step);
   }
 
   /**
-   * Before a cache is walked, which is told of at its end and may begin right after the line was last
-   * used, the line moves to that of another core; it may be there already.
+   * A walk by set and way is told of at its end, the barrier that completes it, and may begin right
+   * after the line was last used; it may not meet the line anyway.
    */
-  #moveAway({ during }: WitnessStep): void {
-    const walker = this.#cpuOf(during);
-    const other = walker === 0 ? 1 : 0;
+  #passBy({ during }: WitnessStep): void {
     const { events } = this.#story;
     const end = at(events, during).event;
-    const last = events.findLast(({ event }) => event < end)?.event ?? 0;
-    this.#cpus = [...new Set([...this.#cpus, other])].sort((a, b) => a - b);
-    this.#put(last + 1, { step: 'migrate-inner', ...ofCpu(other), optional: true });
+    const first = (events.findLast(({ event }) => event < end)?.event ?? 0) + 1;
+    const n = Math.max(1, end - first);
+    this.#put(first, { step: 'pass-by', ...ofCpu(this.#cpuOf(during)), n, optional: true });
   }
 
   #wait(step: WitnessStep): void {

@@ -17,4 +17,9 @@ export interface Leeway {
   delaysMaintenance(word: number): boolean;
   /** True: an invalidate of a dirty line writes it back first, on a core that may. */
   writesBackOnInvalidate(word: number): boolean;
+  /**
+   * Whether an operation by set and way of this CPU misses the line of a word: where several cores can
+   * be coherent, nothing keeps a line where it is while a cache is walked (ARM DDI 0487 D7.5).
+   */
+  passesBy(word: number, cpu: number): boolean;
 }

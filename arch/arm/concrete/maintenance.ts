@@ -44,7 +44,7 @@ const drops = (op: CacheOp): boolean =>
  * Cache and TLB maintenance of one CPU. Operations by address reach every cache of the domain
  * where the core broadcasts them, its own cluster otherwise; to the point of coherency they go
  * through the internal second level, to the point of unification they stop before it. Those by
- * set and way are local and complete at once.
+ * set and way are local, complete at once, and may miss a line where several cores share it.
  */
 export class Maintenance implements Stateful {
   readonly pending: PendingOps;
@@ -109,13 +109,16 @@ export class Maintenance implements Stateful {
     this.#stores.drainBefore(this.#stores.epoch);
     const level = (operand >>> 1) & 7;
     if (level === 0) {
-      for (const slot of slotsOfSetWay(cache.lines, operand)) this.#atFirstLevel(op, cache, slot);
+      for (const slot of slotsOfSetWay(cache.lines, operand)) {
+        if (this.#reaches(cache.homeOf(slot), cache.lines)) this.#atFirstLevel(op, cache, slot);
+      }
       return;
     }
     const { l2 } = cache.cluster;
     if (level !== 1 || l2 === null) return;
     for (const slot of slotsOfSetWay(l2, operand)) {
-      this.#atSecondLevel(op, cache.cluster, slot, false);
+      if (this.#reaches(l2.firstWord(slot), l2))
+        this.#atSecondLevel(op, cache.cluster, slot, false);
     }
   }
 
@@ -173,6 +176,16 @@ export class Maintenance implements Stateful {
       const isWider = cluster.l2 !== null && cluster.l2.lineWords > cache.lines.lineWords;
       this.#atSecondLevel(pending.op, cluster, slot, isWider);
     }
+  }
+
+  /** An operation by set and way meets the line that begins with a word: no part of it moves away. */
+  #reaches(first: number, { lineWords }: LineCache): boolean {
+    const { profile, cache, adversary } = this.#parts;
+    if (!profile.multiprocessor) return true;
+    for (let word = first; word < first + lineWords; word += cache.lines.lineWords) {
+      if (adversary.passesBy(word, cache.core)) return false;
+    }
+    return true;
   }
 
   #atFirstLevel(op: CacheOp, cache: DataCache, slot: number): void {

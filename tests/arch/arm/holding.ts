@@ -34,6 +34,10 @@ export class HoldingAdversary implements Adversary {
     return false;
   }
 
+  passesBy(): boolean {
+    return false;
+  }
+
   whim(whims: Whims): number {
     return this.onWhim(whims);
   }

@@ -165,7 +165,7 @@ test('a copy that leaves the core leaves both its levels', t => {
   );
 });
 
-test('a line that a walk by set and way does not reach has moved to another core before it', t => {
+test('a line that a walk by set and way does not reach is missed by it from its beginning', t => {
   const sets = setsOf('cortex-a9');
   const walk = 'maintain the inner line by set and way: clean+invalidate';
   const [story, witness] = witnessOf(sets, ['store: allocating', walk, 'device read']);
@@ -173,7 +173,7 @@ test('a line that a walk by set and way does not reach has moved to another core
   t.is(witness.cost, 1);
   t.is(
     toScript(sets.profile, story, witness),
-    '{"event":11,"step":"migrate-inner","line":"0x80001000","cpu":1,"optional":true}\n',
+    '{"event":11,"step":"pass-by","line":"0x80001000","n":9,"optional":true}\n',
   );
 });
 

@@ -46,23 +46,29 @@ test('a core that does not speculate fetches nothing unasked', t => {
   t.regex(error.message, /a step that the machine permits there/);
 });
 
-/** CPU 0 stores, and its first level is walked by set and way; before that a line moves to a CPU. */
-const walked = (core: string, cpus: number, to: number): { machine: ArmMachine; va: number } => {
+/** CPU 0 stores, and its caches are walked by set and way; before that a step is taken on the line. */
+const walked = (core: string, cpus: number, step: object): { machine: ArmMachine; va: number } => {
   const fresh = new ArmMachine({ core, cpus });
   // After a load by each CPU and the store.
   const event = fresh.complex.pulse.now + cpus + 2;
   const line = `0x${fresh.pageAt(0).toString(16)}`;
-  const step = { event, step: 'migrate-inner', line, cpu: to, optional: true };
-  const adversary = new ScriptAdversary(parseScript(JSON.stringify(step), 'script'));
+  const adversary = new ScriptAdversary(
+    parseScript(JSON.stringify({ event, line, ...step }), 'script'),
+  );
   const machine = new ArmMachine({ core, cpus, adversary, versions: true });
   const va = machine.page(0, 'cached');
   // Every CPU has a translation.
   for (const cpu of machine.cpus) cpu.load32(va + 1024);
   machine.cpu.store32(va, 7);
-  const { size, ways, line: bytes } = at(machine.complex.domain.caches, 0).lines.geometry;
-  for (let set = 0; set < size / ways / bytes; set++) {
-    for (let way = 0; way < ways; way++) {
-      machine.cpu.cacheOp(CacheOp.CISW, way * 2 ** (32 - Math.log2(ways)) + set * bytes);
+  const { lines, cluster } = at(machine.complex.domain.caches, 0);
+  for (const [level, cache] of [lines, cluster.l2].entries()) {
+    if (cache === null) continue;
+    const { size, ways, line: bytes } = cache.geometry;
+    for (let set = 0; set < size / ways / bytes; set++) {
+      for (let way = 0; way < ways; way++) {
+        const operand = way * 2 ** (32 - Math.log2(ways)) + set * bytes + 2 * level;
+        machine.cpu.cacheOp(CacheOp.CISW, operand);
+      }
     }
   }
   machine.cpu.dsb();
@@ -76,8 +82,10 @@ const holders = (machine: ArmMachine): readonly number[] => {
   return has.map(({ core }) => core);
 };
 
+const moves = (cpu: number): object => ({ step: 'migrate-inner', cpu, optional: true });
+
 test('a dirty line that moves to another core is not reached by a walk of this one', t => {
-  const { machine, va } = walked('cortex-a9', 2, 1);
+  const { machine, va } = walked('cortex-a9', 2, moves(1));
   t.deepEqual(holders(machine), [1]);
   t.is(machine.memoryWord(machine.pageAt(0)), 0);
   t.false(machine.complex.versions?.isLost(machine.pageAt(0)), 'the other core has the latest');
@@ -86,7 +94,26 @@ test('a dirty line that moves to another core is not reached by a walk of this o
 });
 
 test('a line moves neither to a core that has it nor to one of another cluster', t => {
-  t.deepEqual(holders(walked('cortex-a9', 2, 0).machine), []);
-  t.deepEqual(holders(walked('cortex-a53', 3, 2).machine), []);
-  t.deepEqual(holders(walked('cortex-a53', 3, 1).machine), [1]);
+  t.deepEqual(holders(walked('cortex-a9', 2, moves(0)).machine), []);
+  t.deepEqual(holders(walked('cortex-a53', 3, moves(2)).machine), []);
+});
+
+test('a walk misses a line of any level if it is said to pass by, and where nothing holds it, not', t => {
+  const passes = { step: 'pass-by', n: 1 << 16, optional: true };
+  // With no second level, with one that takes back what is in the first, with no other core.
+  for (const [core, cpus, missed] of [
+    ['cortex-a9', 2, true],
+    ['cortex-a15', 2, true],
+    ['cortex-a15', 1, true],
+    ['cortex-m7', 1, false],
+  ] as const) {
+    const found = ({ machine, va }: ReturnType<typeof walked>): readonly [number, number] => [
+      machine.memoryWord(machine.pageAt(0)),
+      machine.cpu.load32(va),
+    ];
+    t.deepEqual(found(walked(core, cpus, passes)), [missed ? 0 : 7, 7], core);
+    const late = { ...passes, event: 1, n: 1 };
+    t.deepEqual(found(walked(core, cpus, late)), [7, 7], 'at another time');
+    t.deepEqual(found(walked(core, cpus, { ...passes, line: '0x80000000' })), [7, 7]);
+  }
 });
