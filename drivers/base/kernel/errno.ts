@@ -6,10 +6,12 @@
 export const EIO = 5;
 export const ENXIO = 6;
 export const ENOMEM = 12;
+export const EFAULT = 14;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const ENOSPC = 28;
 export const ERANGE = 34;
 export const ENOSYS = 38;
 export const EADDRINUSE = 98;
