@@ -124,6 +124,8 @@ export class Kernel {
   reservedMem: DriverServices['reservedMemDeviceInit'] = () => -ENODEV;
   readonly #services: Services;
   readonly #work: (() => void)[] = [];
+  /** Pages of IOMMUs' tables: these keep tables that have become empty. */
+  #iommuPages = 0;
   /** Timers, which expire when the kernel sleeps. */
   readonly timers: KernelTimers;
   /** The root interrupt controller's lines, null where devices are polled. */
@@ -162,10 +164,10 @@ export class Kernel {
     this.#services = this.#makeServices(boot.clock);
   }
 
-  /** Pages that somebody has, translation tables apart. */
+  /** Pages that somebody has, translation tables apart, those of IOMMUs too. */
   get usedPages(): number {
     const { pages, tablePages } = this.mm;
-    return pages.managedPages - pages.freePages - tablePages;
+    return pages.managedPages - pages.freePages - tablePages - this.#iommuPages;
   }
 
   get services(): DriverServices {
@@ -257,11 +259,15 @@ export class Kernel {
     return {
       alloc: order => {
         const page = pages.allocKernelPages({ zero: true }, order);
-        return page === null ? null : layout.physToVirt(pageToPhys(page));
+        if (page === null) return null;
+        this.#iommuPages += 2 ** order;
+        return layout.physToVirt(pageToPhys(page));
       },
       free: (address, order) => {
         const physical = layout.virtToPhys(address);
-        if (physical !== null) pages.freePagesAt(physToPage(physical), order);
+        if (physical === null) return;
+        this.#iommuPages -= 2 ** order;
+        pages.freePagesAt(physToPage(physical), order);
       },
       load: address => join64(cpu.load32(address), 0),
       store: (address, value) => {

@@ -43,6 +43,8 @@ export interface ObservedMachine {
   readonly areas: DebugAreas;
   /** How dma-debug is set; as Linux has it if absent, but that it tells of every error. */
   readonly dmaDebug?: DmaDebugOptions;
+  /** True for devices that no driver is ever taken from: IOMMUs (suppress_bind_attrs); absent: none. */
+  readonly isPermanent?: (device: string) => boolean;
   /** Whether the port of a master snoops the caches, whatever the tree says; null: no such. */
   readonly snoops: (device: string) => boolean | null;
 }
@@ -77,7 +79,9 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   finish(): void {
     this.ownership.finish();
     const site = callSite();
-    for (const names of this.dmaDebug.holders) this.dmaDebug.released(names, site);
+    for (const names of this.dmaDebug.holders) {
+      if (this.#machine.isPermanent?.(names.device) !== true) this.dmaDebug.released(names, site);
+    }
   }
 
   verdict(verdict: Verdict): void {

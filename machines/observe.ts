@@ -28,6 +28,7 @@ export const observe = (
     dropsAtMap: layout.image !== 'arm64',
     areas: areasOf(kernel),
     dmaDebug,
+    isPermanent: device => hardware.iommus.some(({ model }) => model.name === device),
     snoops: device => hardware.snoops(device),
   });
   complex.observer = observation;

@@ -5,7 +5,10 @@ import type { OfPhandleArgs } from '../../drivers/of/phandle';
 import type { DtNode } from '../../drivers/of/tree';
 import type { DevicePlan } from '../plan-devices';
 import type { DmaFacts } from '../quirks';
+import { sysmmuKind } from './exynos';
 import type { IommuKind } from './kind';
+import { omapIommuKind } from './omap';
+import { rockchipIommuKind } from './rockchip';
 import { trivialIommuKind } from './trivial';
 
 /*
@@ -14,7 +17,12 @@ import { trivialIommuKind } from './trivial';
  */
 
 /** Each kind is one file here, and one entry. */
-const KINDS: readonly IommuKind[] = [trivialIommuKind];
+const KINDS: readonly IommuKind[] = [
+  trivialIommuKind,
+  sysmmuKind,
+  omapIommuKind,
+  rockchipIommuKind,
+];
 
 /** The first string, of those that a node has, that a kind answers to, with the kind. */
 const matchOf = (compatible: readonly string[]): { name: string; kind: IommuKind } | null => {
