@@ -1,4 +1,5 @@
 import type { ContiguousArea } from '../arch/arm/mm/coherent/area';
+import { MIN_ALIGN } from '../arch/arm/mm/dma';
 import type { ArmMm, SetAside } from '../arch/arm/mm/init';
 import type { RamRange } from '../arch/arm/mm/layout';
 import type { CurrentCpu } from '../drivers/base/kernel/current-cpu';
@@ -9,8 +10,10 @@ import { invariant } from '../drivers/base/types/errors';
 import { CmaArea, cmaAlignOrder } from '../mm/cma';
 import { pageToPhys, physToPage } from '../mm/page-alloc';
 import type { PhysMemory } from '../mm/phys-memory';
+import type { Bounce } from '../mm/dma-stages';
 import { Swiotlb, swiotlbWanted } from '../mm/swiotlb';
-import type { SwiotlbOptions, SwiotlbSize } from '../mm/swiotlb';
+import type { KmallocLines, SwiotlbOptions, SwiotlbSize } from '../mm/swiotlb';
+import { InactiveSwiotlb } from '../mm/swiotlb-inactive';
 import { SEGMENT_SLOTS, SLOT_SIZE } from '../mm/swiotlb-slots';
 import type { MachinePlan } from './plan';
 import { usesLpae } from './plan-memory';
@@ -72,8 +75,19 @@ export const makeSwiotlb = (
   const slots = size / SLOT_SIZE;
   const fitting = { slots, areas: Math.min(areas, slots / SEGMENT_SLOTS) };
   const cpu = (): number => kernel.cpu.number;
-  return new Swiotlb(physAddr(base), fitting, kernel.memory, { isForced, cpu });
+  const kmalloc = kmallocLines(kernel.mm);
+  return new Swiotlb(physAddr(base), fitting, kernel.memory, { isForced, kmalloc, cpu });
 };
+
+/** Of arm64 alone: CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC (ARCH_DMA_MINALIGN, cache_line_size). */
+const kmallocLines = ({ layout, info }: ArmMm): KmallocLines | null =>
+  layout.image === 'arm64'
+    ? { minAlign: MIN_ALIGN.arm64, line: info.writebackGranule ?? MIN_ALIGN.arm64 }
+    : null;
+
+/** The stage of a kernel without any such memory; null: it is not built with swiotlb. */
+export const withoutSwiotlb = (mm: ArmMm): Bounce | null =>
+  mm.layout.image === 'arm64' ? new InactiveSwiotlb(kmallocLines(mm)) : null;
 
 /** A CMA area over whole pages that nobody has. */
 export const makeCma = (

@@ -49,7 +49,14 @@ import { PhysMemory } from '../mm/phys-memory';
 import { Slab } from '../mm/slab';
 import type { Swiotlb } from '../mm/swiotlb';
 import { coherentBoot, placesOf } from './coherent';
-import { contiguousArea, makeCma, makeSwiotlb, swiotlbAside, tellCma } from './dma-memory';
+import {
+  contiguousArea,
+  makeCma,
+  makeSwiotlb,
+  swiotlbAside,
+  tellCma,
+  withoutSwiotlb,
+} from './dma-memory';
 import type { SwiotlbBoot } from './dma-memory';
 
 /** A sleeping kernel looks again at least this often, in simulated ns: a tick. */
@@ -152,7 +159,7 @@ export class Kernel {
     this.users = new UserSpaces(this.mm);
     this.dma = this.#makeDmaTables(boot);
     this.swiotlb = this.#makeSwiotlb(boot, this.mm.bounce);
-    this.dma.bounce = this.swiotlb;
+    this.dma.bounce = this.swiotlb ?? withoutSwiotlb(this.mm);
     this.iommus = new Iommus({
       memory: this.#tableMemory(),
       cpus: this.cpu,

@@ -84,7 +84,7 @@ export const directTranslation = (memory: DirectMemory): Translation => {
 };
 
 /** What Linux says of memory that a device cannot reach, the first time it happens. */
-const overflow = (dev: Device, address: DmaAddr, size: number): DmaAddr => {
+export const tellOverflow = (dev: Device, address: DmaAddr, size: number): void => {
   const { log } = dev.services;
   log.once('dma-direct: overflow', () => {
     const { mask, busLimit } = dev.dma;
@@ -92,6 +92,10 @@ const overflow = (dev: Device, address: DmaAddr, size: number): DmaAddr => {
     const limits = `mask ${bare(mask)}, bus limit ${bare(busLimit ?? 0)}`;
     log.device('warn', dev, `${what} (${limits}).`);
   });
+};
+
+const overflow = (dev: Device, address: DmaAddr, size: number): DmaAddr => {
+  tellOverflow(dev, address, size);
   return DMA_MAPPING_ERROR;
 };
 

@@ -9,7 +9,7 @@ import { hex, offsetBy } from '../drivers/base/types/address';
 import type { CacheMaintenance } from './arch-dma';
 import { dmaLimit } from './dma-direct';
 import { iovaOps } from './dma-iova-ops';
-import type { Bounce, DmaPath } from './dma-stages';
+import type { Bounce, DmaPath, Reach, Translation } from './dma-stages';
 import { pageToPhys } from './page-alloc';
 import { sgPhys } from './scatterlist';
 
@@ -96,13 +96,13 @@ const mapOne = (path: DmaPath) => {
       attrs: DmaAttrs,
     ): DmaAddr => {
       if (cache !== null && hasDmaAttr(attrs, DmaAttr.RequireCoherent)) return DMA_MAPPING_ERROR;
-      const isReachable = translation.reaches(dev, physical, size);
-      if (bounce?.needs(dev, physical, size, direction, isReachable) === true) {
+      const reach = reachOf(translation, dev, physical, size);
+      if (bounce?.needs(dev, physical, size, direction, reach) === true) {
         return hasDmaAttr(attrs, DmaAttr.RequireCoherent)
           ? DMA_MAPPING_ERROR
           : mapBounced(path, bounce, dev, physical, size, direction, attrs);
       }
-      if (cache !== null && isReachable && !skipsSync(attrs))
+      if (cache !== null && reach.isReachable && !skipsSync(attrs))
         cache.syncForDevice(physical, size, direction);
       return translation.map(dev, physical, size, direction, attrs);
     },
@@ -155,10 +155,11 @@ const mapBounced = (
   direction: DmaDirection,
   attrs: DmaAttrs,
 ): DmaAddr => {
-  const slot = bounce.map(dev, physical, size, direction, attrs);
+  const { translation } = path;
+  const granule = granuleOf(translation, dev);
+  const slot = bounce.map(dev, physical, size, direction, attrs, granule);
   if (slot === null) return DMA_MAPPING_ERROR;
   dev.services.observer?.bounced(dev.name, physical, slot, size);
-  const { translation } = path;
   const isReachable = translation.reaches(dev, slot, size);
   if (isReachable && !skipsSync(attrs)) slotCache(path)?.syncForDevice(slot, size, direction);
   const address = isReachable
@@ -204,6 +205,19 @@ const sgOps = (path: DmaPath, one: OneMapping): SgOps => {
   };
 };
 
+const granuleOf = (translation: Translation, dev: Device): number | null =>
+  translation.granule?.(dev) ?? null;
+
+const reachOf = (
+  translation: Translation,
+  dev: Device,
+  physical: PhysAddr,
+  size: number,
+): Reach => ({
+  isReachable: translation.reaches(dev, physical, size),
+  granule: granuleOf(translation, dev),
+});
+
 const needsBounce = (
   { bounce, translation }: DmaPath,
   dev: Device,
@@ -212,9 +226,11 @@ const needsBounce = (
 ): boolean =>
   bounce !== null &&
   entries.some(entry => {
+    const { length } = entry;
+    if (bounce.splitsLists?.(dev, length, direction) === true) return true;
     const physical = sgPhys(entry);
-    const isReachable = translation.reaches(dev, physical, entry.length);
-    return bounce.needs(dev, physical, entry.length, direction, isReachable);
+    const reach = reachOf(translation, dev, physical, length);
+    return bounce.needs(dev, physical, length, direction, reach);
   });
 
 const piecewise = (one: OneMapping): SgOps => ({
@@ -304,7 +320,9 @@ const limits = ({ translation, bounce }: DmaPath): Limits => {
     maxMappingSize: dev => {
       const most = translation.maxSize?.(dev) ?? Infinity;
       if (bounce === null) return most;
-      const bounces = bounce.isForced(dev) || (translation.name === 'direct' && isLimited(dev));
+      const bounces =
+        bounce.isForced(dev, granuleOf(translation, dev)) ||
+        (translation.name === 'direct' && isLimited(dev));
       return bounces ? Math.min(most, bounce.maxMappingSize(dev)) : most;
     },
     optMappingSize: dev => translation.optSize?.(dev) ?? Infinity,

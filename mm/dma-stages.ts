@@ -26,6 +26,8 @@ export interface Translation {
   toPhys(dev: Device, address: DmaAddr): PhysAddr | null;
   /** True if `map` could give the device this memory: what is not reachable is bounced. */
   reaches(dev: Device, address: PhysAddr, size: number): boolean;
+  /** Bytes of the smallest page that it maps; absent: any byte has an address of its own. */
+  granule?(dev: Device): number;
   /**
    * Maps many pieces at once and may merge them, filling in dmaAddress and dmaLength: segments, or
    * a negative errno with nothing mapped. Absent: each piece is mapped alone.
@@ -54,19 +56,28 @@ export interface Translation {
   requiredMask(dev: Device): number;
 }
 
+/** How a device would get at memory without a detour. */
+export interface Reach {
+  readonly isReachable: boolean;
+  /** The IOMMU shows it whole pages of so many bytes; null: none is in between. */
+  readonly granule: number | null;
+}
+
 /** Data that a device cannot reach where it is goes through memory that it can. */
 export interface Bounce {
-  readonly name: 'swiotlb' | 'dmabounce';
+  readonly name: 'swiotlb' | 'no swiotlb' | 'dmabounce';
   /** Slots are coherent memory: no cache is maintained for them. Absent: they are cached. */
   readonly isCoherent?: boolean;
-  /** True if this memory is to be bounced. `isReachable`: the device could do without. */
+  /** True if this memory is to be bounced. */
   needs(
     dev: Device,
     address: PhysAddr,
     size: number,
     direction: DmaDirection,
-    isReachable: boolean,
+    reach: Reach,
   ): boolean;
+  /** True if a list with such a piece is not merged behind an IOMMU (dev_use_sg_swiotlb); absent: never. */
+  splitsLists?(dev: Device, size: number, direction: DmaDirection): boolean;
   /** Takes a slot and, unless the attributes skip it, copies the buffer in; null: full. */
   map(
     dev: Device,
@@ -74,6 +85,7 @@ export interface Bounce {
     size: number,
     direction: DmaDirection,
     attrs: DmaAttrs,
+    granule: number | null,
   ): PhysAddr | null;
   /** True if an address, of any byte, is of a slot. */
   isSlot(dev: Device, address: PhysAddr): boolean;
@@ -82,8 +94,8 @@ export interface Bounce {
   /** Copies a part, from any byte inside a slot on, into the slot and out of it. */
   syncForDevice(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection): void;
   syncForCpu(dev: Device, slot: PhysAddr, size: number, direction: DmaDirection): void;
-  /** All of this device's data is bounced, whatever it reaches (swiotlb=force, or no trust). */
-  isForced(dev: Device): boolean;
+  /** Any of this device's data may be bounced, whatever it reaches: no mapping can be larger. */
+  isForced(dev: Device, granule: number | null): boolean;
   /** The most bytes that one slot can have for this device. */
   maxMappingSize(dev: Device): number;
 }

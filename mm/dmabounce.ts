@@ -10,7 +10,7 @@ import { hex, offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
 import type { CacheMaintenance } from './arch-dma';
 import { dmaToPhys, physToDma } from './dma-direct';
-import type { Bounce } from './dma-stages';
+import type { Bounce, Reach } from './dma-stages';
 import { dmaPoolAlloc, dmaPoolCreate, dmaPoolDestroy, dmaPoolFree } from './dmapool';
 import type { CoherentMemory, DmaPool } from './dmapool';
 import { memcpy } from './string';
@@ -124,11 +124,12 @@ export class DmaBounce implements Bounce {
     address: PhysAddr,
     size: number,
     _direction: DmaDirection,
-    isReachable: boolean,
+    { isReachable }: Reach,
   ): boolean {
     const registered = this.#devices.get(dev);
     if (registered === undefined) return false;
-    return !isReachable || registered.config.needsBounce(dev, physToDma(dev, address), size);
+    if (!isReachable || dev.dma.forcesBounce) return true;
+    return registered.config.needsBounce(dev, physToDma(dev, address), size);
   }
 
   map(

@@ -24,6 +24,15 @@ type Origin = { readonly cache: Cache } | { readonly order: number };
 const LARGEST_OBJECT = 8192;
 
 /**
+ * Bytes of the object that so many of kmalloc are of, where it has objects of any size
+ * (kmalloc_size_roundup of a kernel with ARCH_KMALLOC_MINALIGN 8, which arm64 is).
+ */
+export const kmallocSizeRoundup = (size: number): number => {
+  if (size > 64 && size <= 96) return 96;
+  return size > 128 && size <= 192 ? 192 : Math.max(8, roundupPowerOfTwo(size));
+};
+
+/**
  * kmalloc: objects of a power of two, aligned to their size and at least to ARCH_DMA_MINALIGN,
  * so that two of them never share a cache line (mm/slab_common.c).
  */

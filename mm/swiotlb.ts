@@ -2,6 +2,7 @@ import { DmaAttr, DmaDirection, hasDmaAttr } from '../drivers/base/kernel/dma-ma
 import type { DmaAttrs } from '../drivers/base/kernel/dma-mapping';
 import type { Device } from '../drivers/base/kernel/device';
 import { bugOn } from '../drivers/base/kernel/oops';
+import { offsetBy } from '../drivers/base/types/address';
 import type { PhysAddr } from '../drivers/base/types/address';
 import {
   KIB,
@@ -12,8 +13,9 @@ import {
   roundupPowerOfTwo,
 } from '../drivers/base/types/bits';
 import { physToDma } from './dma-direct';
-import type { Bounce } from './dma-stages';
+import type { Bounce, Reach } from './dma-stages';
 import type { PhysMemory } from './phys-memory';
+import { kmallocSizeRoundup } from './slab';
 import { SEGMENT_SLOTS, SLOT_SIZE, SlotPool } from './swiotlb-slots';
 
 /*
@@ -77,54 +79,114 @@ export const swiotlbSmaller = ({ slots, areas }: SwiotlbSize): SwiotlbSize | nul
   return { slots: slots / 2, areas: Math.min(areas, slots / 2 / SEGMENT_SLOTS) };
 };
 
+/**
+ * How objects of kmalloc may share lines, in bytes: from twice `minAlign` on they never do, nor where
+ * their size is a multiple of `line`.
+ */
+export interface KmallocLines {
+  readonly minAlign: number;
+  readonly line: number;
+}
+
+/**
+ * Whether a mapping may be of an object of kmalloc that shares a line with another, which the
+ * maintenance of a device that does not snoop would harm (dma_kmalloc_needs_bounce). Nobody asks
+ * whether the memory is of kmalloc.
+ */
+export const kmallocNeedsBounce = (
+  dev: Device,
+  size: number,
+  direction: DmaDirection,
+  { minAlign, line }: KmallocLines,
+): boolean => {
+  if (dev.dma.coherent || direction === DmaDirection.ToDevice) return false;
+  return size < 2 * minAlign && kmallocSizeRoundup(size) % line !== 0;
+};
+
+/** Such memory fills the pages of its IOMMU: they show the device nothing else. */
+export const fillsPages = (address: PhysAddr, size: number, granule: number): boolean =>
+  address % granule === 0 && size % granule === 0;
+
+/** What a machine's bounce buffers go by. */
+export interface SwiotlbFields {
+  /** Everything of who goes by physical addresses is bounced (swiotlb=force). */
+  readonly isForced?: boolean;
+  /** Null or absent: the kernel's objects share no lines. */
+  readonly kmalloc?: KmallocLines | null;
+  /** The number of the CPU that runs. */
+  readonly cpu?: () => number;
+}
+
 /** The bounce buffers of a machine, as a stage of DMA. Nothing here sleeps. */
 export class Swiotlb implements Bounce {
   readonly name = 'swiotlb';
   readonly pool: SlotPool;
   readonly #memory: PhysMemory;
   readonly #isForced: boolean;
+  readonly #kmalloc: KmallocLines | null;
   readonly #cpu: () => number;
 
-  /** `start`: as many slots of lowmem, from a page on. `cpu`: the number of that which runs. */
+  /** `start`: as many slots of lowmem, from a page on. */
   constructor(
     start: PhysAddr,
     { slots, areas }: SwiotlbSize,
     memory: PhysMemory,
-    { isForced = false, cpu = () => 0 }: { isForced?: boolean; cpu?: () => number } = {},
+    { isForced = false, kmalloc = null, cpu = () => 0 }: SwiotlbFields = {},
   ) {
     this.pool = new SlotPool(start, slots, areas);
     this.#memory = memory;
     this.#isForced = isForced;
+    this.#kmalloc = kmalloc;
     this.#cpu = cpu;
   }
 
-  isForced(dev: Device): boolean {
-    return this.#isForced || dev.dma.isUntrusted;
+  /** An IOMMU keeps who is not trusted to whole pages, and is not asked to force anything. */
+  isForced(dev: Device, granule: number | null): boolean {
+    return granule === null ? this.#isForced || dev.dma.forcesBounce : dev.dma.isUntrusted;
   }
 
   needs(
     dev: Device,
-    _address: PhysAddr,
-    _size: number,
-    _direction: DmaDirection,
-    isReachable: boolean,
+    address: PhysAddr,
+    size: number,
+    direction: DmaDirection,
+    { isReachable, granule }: Reach,
   ): boolean {
-    return !isReachable || this.isForced(dev);
+    if (granule === null) {
+      const isForced = !isReachable || this.isForced(dev, granule);
+      return isForced || this.#sharesLines(dev, size, direction);
+    }
+    return !fillsPages(address, size, granule) && this.splitsLists(dev, size, direction);
   }
 
-  /** Copies in whatever the direction: what the device does not write must come back as it was. */
+  splitsLists(dev: Device, size: number, direction: DmaDirection): boolean {
+    return dev.dma.isUntrusted || this.#sharesLines(dev, size, direction);
+  }
+
+  /**
+   * Copies in whatever the direction: what the device does not write must come back as it was. Behind
+   * an IOMMU the slot has its pages for itself, and who is not trusted sees zeros around it.
+   */
   map(
     dev: Device,
     address: PhysAddr,
     size: number,
     _direction: DmaDirection,
     attrs: DmaAttrs,
+    granule: number | null = null,
   ): PhysAddr | null {
-    return this.mapAligned(dev, address, size, 0, attrs);
+    const slot = this.#take(dev, address, size, (granule ?? 1) - 1, attrs);
+    if (slot !== null && granule !== null && dev.dma.isUntrusted) {
+      const before = slot % granule;
+      this.#memory.fill(offsetBy(slot, -before), 0, before);
+      const end = offsetBy(slot, size);
+      this.#memory.fill(end, 0, alignUp(end, granule) - end);
+    }
+    return slot;
   }
 
-  /** As `map`, the slot and its size aligned to a mask more (swiotlb_tbl_map_single). */
-  mapAligned(
+  /** Slots, the first and the size of all aligned to a mask more (swiotlb_tbl_map_single). */
+  #take(
     dev: Device,
     address: PhysAddr,
     size: number,
@@ -154,6 +216,10 @@ export class Swiotlb implements Bounce {
     }
     this.#copy(dev, slot, size, 'in');
     return slot;
+  }
+
+  #sharesLines(dev: Device, size: number, direction: DmaDirection): boolean {
+    return this.#kmalloc !== null && kmallocNeedsBounce(dev, size, direction, this.#kmalloc);
   }
 
   isSlot(_dev: Device, address: PhysAddr): boolean {

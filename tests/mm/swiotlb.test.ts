@@ -7,7 +7,10 @@ import { KernelOops } from '../../drivers/base/kernel/oops';
 import { physAddr } from '../../drivers/base/types/address';
 import { GIB, MIB } from '../../drivers/base/types/bits';
 import { PhysMemory } from '../../mm/phys-memory';
+import type { Bounce } from '../../mm/dma-stages';
+import { InactiveSwiotlb } from '../../mm/swiotlb-inactive';
 import { Swiotlb, swiotlbSmaller, swiotlbWanted } from '../../mm/swiotlb';
+import type { SwiotlbFields } from '../../mm/swiotlb';
 import { boot } from '../support/booted';
 
 const { ToDevice, FromDevice, Bidirectional, None } = DmaDirection;
@@ -28,7 +31,7 @@ const of = (byte: number, size: number): number[] => Array.from({ length: size }
 /** Memory as each test finds it: slots of 0xee, a buffer of 0x11. */
 const make = (
   dma: Partial<DeviceDma> = {},
-  options: { isForced?: boolean } = {},
+  options: SwiotlbFields = {},
 ): { dev: Device; bounce: Swiotlb; lines: () => string[] } => {
   fill(SLOTS, 8192, 0xee);
   fill(BUFFER - 8, 128, 0x11);
@@ -136,13 +139,14 @@ test('rules 77 and 78: the device keeps its low bits, and what they cost is know
   }
 });
 
-test('what is out of reach is bounced, and everything of a device that is forced to or not trusted', t => {
+test('without an IOMMU what is out of reach is bounced, or everything; nobody asks for trust', t => {
   const needs = ({ dev, bounce }: ReturnType<typeof make>, isReachable: boolean): boolean =>
-    bounce.needs(dev, BUFFER, 64, ToDevice, isReachable);
+    bounce.needs(dev, BUFFER, 64, ToDevice, { isReachable, granule: null });
   t.true(needs(make(), false));
   t.false(needs(make(), true));
-  t.true(needs(make({ isUntrusted: true }), true));
+  t.false(needs(make({ isUntrusted: true }), true));
   t.true(needs(make({}, { isForced: true }), true));
+  t.true(needs(make({ forcesBounce: true }), true));
   const { dev, bounce } = make();
   t.deepEqual(
     [SLOTS - 1, SLOTS, SLOTS + 128 * 2048 - 1, SLOTS + 128 * 2048].map(address =>
@@ -152,10 +156,78 @@ test('what is out of reach is bounced, and everything of a device that is forced
   );
 });
 
+test('behind an IOMMU, who is not trusted has whole pages or slots with nothing around them', t => {
+  const needs = (bounce: Bounce, dev: Device, address: number, size: number): boolean =>
+    bounce.needs(dev, physAddr(address), size, ToDevice, { isReachable: true, granule: 4096 });
+  const { dev, bounce } = make({ isUntrusted: true, minAlignMask: 0xff });
+  t.deepEqual(
+    [
+      [BUFFER, 4096],
+      [0x200_0000, 4095],
+      [0x200_0000, 8192],
+    ].map(([at = 0, size = 0]) => needs(bounce, dev, at, size)),
+    [true, true, false],
+  );
+  const trusted = make({}, { isForced: true });
+  t.false(needs(trusted.bounce, trusted.dev, BUFFER, 64), 'force is for direct DMA');
+  t.deepEqual([bounce.isForced(dev, 4096), bounce.isForced(dev, null)], [true, false]);
+  t.deepEqual(
+    [4096, null].map(granule => trusted.bounce.isForced(trusted.dev, granule)),
+    [false, true],
+  );
+  fill(SLOTS, 8192, 0xee);
+  const slot = bounce.map(dev, BUFFER, 64, ToDevice, DmaAttr.None, 4096);
+  t.is(slot, physAddr(SLOTS + 0x23));
+  t.deepEqual(bytes(SLOTS, 0x23), of(0, 0x23));
+  t.deepEqual(bytes(SLOTS + 0x23, 65), [...of(0x11, 64), 0]);
+  t.deepEqual(bytes(SLOTS + 4088, 16), [...of(0, 8), ...of(0xee, 8)]);
+  const next = bounce.map(dev, BUFFER, 64, ToDevice, DmaAttr.None, 4096);
+  t.is(next, physAddr(SLOTS + 4096 + 0x23), "its pages are nobody else's");
+});
+
+test('what may be an object of kmalloc that shares a line is bounced: arm64, no snooping, not to the device', t => {
+  const kmalloc = { minAlign: 128, line: 64 };
+  const asked = (
+    direction: DmaDirection,
+    options: SwiotlbFields = { kmalloc },
+    dma: Partial<DeviceDma> = {},
+  ): string => {
+    const { dev, bounce } = make(dma, options);
+    const reach = { isReachable: true, granule: null };
+    return [1, 32, 33, 63, 64, 65, 96, 97, 128, 129, 192, 193, 255, 256, 300]
+      .filter(size => bounce.needs(dev, BUFFER, size, direction, reach))
+      .join(' ');
+  };
+  t.is(asked(FromDevice), '1 32 65 96');
+  t.is(asked(Bidirectional), '1 32 65 96');
+  t.is(asked(FromDevice, { kmalloc: { minAlign: 128, line: 128 } }), '1 32 33 63 64 65 96 129 192');
+  t.is(asked(ToDevice), '');
+  t.is(asked(FromDevice, { kmalloc }, { coherent: true }), '');
+  t.is(asked(FromDevice, {}), '');
+  const { dev, bounce } = make({}, { kmalloc });
+  t.true(bounce.splitsLists(dev, 70, FromDevice));
+  t.false(bounce.splitsLists(dev, 64, FromDevice));
+});
+
+test('a kernel without the memory for it maps nothing that would have to be bounced, and says so', t => {
+  const { dev, lines } = make({ isUntrusted: true });
+  const inactive = new InactiveSwiotlb({ minAlign: 128, line: 64 });
+  const ask = (size: number, granule: number | null): string => {
+    const reach = { isReachable: true, granule };
+    if (!inactive.needs(dev, BUFFER, size, FromDevice, reach)) return 'as it is';
+    return `${inactive.map(dev, BUFFER, size, FromDevice, DmaAttr.None, granule)}`;
+  };
+  t.deepEqual([ask(32, null), ask(64, null), ask(64, 4096)], ['null', 'as it is', 'null']);
+  t.deepEqual(lines(), [
+    'platform dev: DMA addr 0x02000123+32 overflow (mask ffffffff, bus limit 0).',
+    'platform dev: DMA bounce buffers are inactive, unable to map unaligned transaction.',
+  ]);
+});
+
 test('an alignment of more than a page is told of once', t => {
   const { dev, bounce, lines } = make();
-  bounce.mapAligned(dev, BUFFER, 64, 0xffff, DmaAttr.None);
-  bounce.mapAligned(dev, BUFFER, 64, 0xffff, DmaAttr.None);
+  bounce.map(dev, BUFFER, 64, ToDevice, DmaAttr.None, 0x1_0000);
+  bounce.map(dev, BUFFER, 64, ToDevice, DmaAttr.None, 0x1_0000);
   t.deepEqual(lines(), [
     'platform dev: Alloc alignment may prevent fulfilling requests with max mapping_size',
   ]);

@@ -35,7 +35,7 @@ export class Stages {
 
   readonly bounce: Bounce = {
     name: 'swiotlb',
-    needs: (_dev, address, _size, _direction, isReachable) =>
+    needs: (_dev, address, _size, _direction, { isReachable }) =>
       !isReachable || address >= this.bouncesFrom,
     map: (_dev, address, size) => {
       this.told.push(`copy in ${address} ${size}`);

@@ -28,6 +28,8 @@ export interface CpuInfo {
   readonly type: ProcType;
   /** Bytes of the smallest data cache line; 0 without a data cache. */
   readonly lineSize: number;
+  /** The largest that any cache writes back at once; null: it does not say (cache_line_size). */
+  readonly writebackGranule: number | null;
   /** Data cache tagged by virtual address: aliases must be flushed at a context switch. */
   readonly isVivt: boolean;
   /** Pages of one frame at addresses of different colour are different lines. */
@@ -64,6 +66,7 @@ export const probeCpu = (isa: Isa, image: KernelImage): CpuInfo => {
     image,
     type,
     lineSize: lineSizeOf(ctr, isNew),
+    writebackGranule: isNew ? granuleOf(ctr) : null,
     isVivt: type === 'v4wb',
     isAliasing: type === 'v6' && (ctr & CTR.dColoured) !== 0,
     mustCleanTables: ((mmfr3 >>> ID_MMFR3.coherentWalkShift) & 0xf) === 0,
@@ -77,6 +80,11 @@ export const probeCpu = (isa: Isa, image: KernelImage): CpuInfo => {
 /** Any range that is not in the table is a wider one. */
 const paBitsOf = (isa: Isa): number =>
   PA_BITS[isa.readSys('ID_AA64MMFR0') & ID_AA64MMFR0.paRangeMask] ?? 48;
+
+const granuleOf = (ctr: number): number | null => {
+  const words = (ctr >>> CTR.cwgShift) & 0xf;
+  return words === 0 ? null : 4 << words;
+};
 
 const lineSizeOf = (ctr: number, isNew: boolean): number => {
   if (isNew) {

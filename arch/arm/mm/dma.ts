@@ -26,7 +26,7 @@ export const ALL_STEPS: StreamingSteps = (_step, run) => {
 };
 
 /** arm: ARCH_DMA_MINALIGN is L1_CACHE_BYTES of the kernel build, 64. arm64: 128. */
-const MIN_ALIGN = { arm: 64, nommu: 64, arm64: 128 } as const;
+export const MIN_ALIGN = { arm: 64, nommu: 64, arm64: 128 } as const;
 
 /**
  * Cache maintenance for streaming DMA (arch/arm/mm/dma-mapping.c, arch/arm64/mm/dma-mapping.c).

@@ -47,17 +47,19 @@ const bounceOf = ({ kernel }: Machine, dev: Device, gfp: Gfp): string | null => 
   const { bounce } = kernel.dma;
   if (bounce === null || range === undefined || kernel.iommus.dmaDomain(dev) !== null) return null;
   const at = pageToPhys(pfnToPage(range.start));
-  return bounce.needs(dev, at, PAGE_SIZE, DmaDirection.Bidirectional, true) ? bounce.name : null;
+  return bounce.needs(dev, at, PAGE_SIZE, DmaDirection.Bidirectional, DIRECT) ? bounce.name : null;
 };
 
-/** Nobody trusts the device, and all that it moves is bounced: as those behind Thunderbolt. */
-const distrusted = <Result>(dev: Device, body: () => Result): Result => {
-  const { isUntrusted } = dev.dma;
-  Object.assign(dev.dma, { isUntrusted: true });
+const DIRECT = { isReachable: true, granule: null } as const;
+
+/** All that the device moves is bounced, as by `swiotlb=force`. */
+const bouncing = <Result>(dev: Device, body: () => Result): Result => {
+  const { forcesBounce } = dev.dma;
+  Object.assign(dev.dma, { forcesBounce: true });
   try {
     return body();
   } finally {
-    Object.assign(dev.dma, { isUntrusted });
+    Object.assign(dev.dma, { forcesBounce });
   }
 };
 
@@ -72,19 +74,19 @@ export class RuleBench {
   /** What bounces its data, or null. */
   readonly bounce: string | null;
   readonly #master: BoundMaster;
-  readonly #isDistrusted: boolean;
+  readonly #isBouncing: boolean;
 
-  private constructor(t: CaseContext, master: BoundMaster, gfp: Gfp, isDistrusted: boolean) {
+  private constructor(t: CaseContext, master: BoundMaster, gfp: Gfp, isBouncing: boolean) {
     this.t = t;
     this.kernel = t.machine.kernel;
     this.device = master.device;
     this.dev = master.device.dev;
     const find = (): string | null => bounceOf(t.machine, this.dev, gfp);
-    this.bounce = isDistrusted ? distrusted(this.dev, find) : find();
+    this.bounce = isBouncing ? bouncing(this.dev, find) : find();
     this.backEnd = backEndOf(t.machine, this.dev, this.bounce);
     this.gfp = gfp;
     this.#master = master;
-    this.#isDistrusted = isDistrusted;
+    this.#isBouncing = isBouncing;
   }
 
   /**
@@ -101,8 +103,8 @@ export class RuleBench {
       dev.dma.mask = mask;
       dev.dma.coherentMask = coherentMask;
       if (gfp === null) continue;
-      for (const isDistrusted of [false, true]) {
-        const bench = new RuleBench(t, master, gfp, isDistrusted);
+      for (const isBouncing of [false, true]) {
+        const bench = new RuleBench(t, master, gfp, isBouncing);
         if (!benches.has(bench.backEnd)) benches.set(bench.backEnd, bench);
       }
     }
@@ -134,7 +136,7 @@ export class RuleBench {
         Object.assign(dev.dma, { mask, coherentMask, maxSegSize, segBoundary, minAlignMask });
       }
     };
-    return this.#isDistrusted ? distrusted(dev, run) : run();
+    return this.#isBouncing ? bouncing(dev, run) : run();
   }
 
   /** Pages that the device reaches, for the length of the body. */
