@@ -15,7 +15,7 @@ import { memchrInv, memset } from './string';
  * checks of DMAPOOL_DEBUG). Which blocks are free stands in ordinary TypeScript, not in the blocks:
  * a device that writes to a free block breaks no list, and the check of its poison covers all of it.
  *
- * Not modelled: the rule that a pool is created where one may sleep, and devres (dmam_pool_create).
+ * Not modelled: devres (dmam_pool_create).
  */
 
 /** What a free block is filled with, and one that was just given (include/linux/poison.h). */
@@ -123,6 +123,7 @@ export const dmaPoolCreate = (
   boundary: number,
   options: DmaPoolOptions = {},
 ): DmaPool | null => {
+  mightSleep(dev, 'dma_pool_create');
   const granule = align === 0 ? 1 : align;
   if (!isPowerOfTwo(granule) || size <= 0 || size > INT_MAX) return null;
   const block = alignUp(Math.max(size, SMALLEST_BLOCK), granule);
@@ -135,6 +136,7 @@ export const dmaPoolCreate = (
 
 /** A block, or null without memory. Its content is what was there, unless `gfp.zero`. */
 export const dmaPoolAlloc = (pool: DmaPool, gfp: Gfp): DmaMemory | null => {
+  if (gfp.atomic !== true) mightSleep(pool.dev, 'dma_pool_alloc');
   if (pool.free.length === 0 && !grow(pool, gfp)) return null;
   const block = pool.free.pop();
   if (block === undefined) return null;
@@ -166,7 +168,7 @@ export const dmaPoolFree = (pool: DmaPool, cpuAddr: CpuAddr, dmaHandle: DmaAddr)
   const offset = page === undefined ? -1 : dmaHandle - page.dmaHandle;
   const wrong = problemOf(pool, page, cpuAddr, dmaHandle);
   if (page === undefined || wrong !== null) {
-    if (wrong !== null) complain(pool, wrong);
+    if (wrong !== null) complain(pool.dev, wrong);
     return;
   }
   observerOf(pool)?.poolFreed(told(pool, dmaHandle), callSite());
@@ -181,8 +183,9 @@ export const dmaPoolFree = (pool: DmaPool, cpuAddr: CpuAddr, dmaHandle: DmaAddr)
 export const dmaPoolDestroy = (pool: DmaPool | null): void => {
   if (pool === null) return;
   const { dev, memory, allocation } = pool;
+  mightSleep(dev, 'dma_pool_destroy');
   const isBusy = pool.active > 0;
-  if (isBusy) complain(pool, `dma_pool_destroy ${pool.name} busy`);
+  if (isBusy) complain(dev, `dma_pool_destroy ${pool.name} busy`);
   for (const page of pool.pages.splice(0)) {
     if (!isBusy) memory.free(dev, allocation, page);
   }
@@ -221,8 +224,14 @@ const grow = (pool: DmaPool, gfp: Gfp): boolean => {
   return true;
 };
 
+/** A call that takes a mutex, or may wait for memory, where nobody can wait (might_alloc). */
+const mightSleep = (dev: Device, call: string): void => {
+  if (!dev.services.irqsDisabled()) return;
+  complain(dev, `BUG: sleeping function called from invalid context: ${call}()`);
+};
+
 /** What a driver does wrong stands in the kernel's log, and is told to whoever watches. */
-const complain = ({ dev }: DmaPool, text: string): void => {
+const complain = (dev: Device, text: string): void => {
   dev.services.log.device('err', dev, text);
   tellWarning(dev, text);
 };
@@ -232,7 +241,7 @@ const checkPoison = (pool: DmaPool, block: CpuAddr, gfp: Gfp): void => {
   if (!pool.poison) return;
   const io = pool.dev.services.io.relaxed;
   if (memchrInv(io, block, POOL_POISON_FREED, pool.size) !== null) {
-    complain(pool, `pool_check_block ${pool.name}, ${hexCpu(block)} (corrupted)`);
+    complain(pool.dev, `pool_check_block ${pool.name}, ${hexCpu(block)} (corrupted)`);
   }
   if (gfp.zero !== true) memset(io, block, POOL_POISON_ALLOCATED, pool.size);
 };

@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { Device, deviceDmaOf } from '../../drivers/base/kernel/device';
 import type { DmaMemory } from '../../drivers/base/kernel/dma-map-ops';
-import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import { GFP_ATOMIC, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { KernelLog } from '../../drivers/base/kernel/kernel-log';
 import { dmaAddr, hex, hexCpu, offsetBy } from '../../drivers/base/types/address';
@@ -26,21 +26,24 @@ const BUS = 0x4000_0000;
 /** A device of its own, with a log of its own, and coherent memory that is counted. */
 const makeBench = (): {
   readonly log: string[];
+  readonly irqs: { areDisabled: boolean };
   readonly live: Map<number, number>;
   limit: number;
   pool: (size: number, align: number, boundary: number, poison?: boolean) => DmaPool | null;
 } => {
   const log = new KernelLog();
+  const irqs = { areDisabled: false };
   const dev = new Device({
     name: 'dev',
     ofPath: null,
     dma: deviceDmaOf({}),
     registers: [],
     irqs: [],
-    services: { ...kernel.services, log },
+    services: { ...kernel.services, log, irqsDisabled: () => irqs.areDisabled },
   });
   const live = new Map<number, number>();
   const bench = {
+    irqs,
     live,
     limit: Infinity,
     get log() {
@@ -208,6 +211,22 @@ test('rule 14: a block is freed once, to its pool, by both its addresses', t => 
     [0, 1].map(() => dmaPoolAlloc(pool, GFP_KERNEL)?.dmaHandle),
     [dmaHandle, dmaHandle + 64],
   );
+});
+
+test('rule 10: a pool is made, asked for memory that may be waited for, and ended where one may sleep', t => {
+  const bench = makeBench();
+  const pool = must(bench.pool(64, 0, 0));
+  bench.irqs.areDisabled = true;
+  t.truthy(dmaPoolAlloc(pool, GFP_ATOMIC));
+  t.deepEqual(bench.log, [], 'who says that he cannot wait may ask');
+  t.truthy(dmaPoolAlloc(pool, GFP_KERNEL));
+  dmaPoolDestroy(bench.pool(64, 0, 0));
+  const bug = 'err: platform dev: BUG: sleeping function called from invalid context:';
+  t.deepEqual(bench.log, [
+    `${bug} dma_pool_alloc()`,
+    `${bug} dma_pool_create()`,
+    `${bug} dma_pool_destroy()`,
+  ]);
 });
 
 test('rule 15: a pool that is busy says so when it is destroyed, and its memory stays', t => {
