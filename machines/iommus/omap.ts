@@ -7,7 +7,9 @@ import {
   DEFAULT_TLB_ENTRIES,
   MOST_TLB_ENTRIES,
   OMAP_IOMMU,
+  SMALL_WINDOW,
 } from '../../drivers/iommu/omap-iommu/regs';
+import { ofGetAddress } from '../../drivers/of/address';
 import type { DtNode } from '../../drivers/of/tree';
 import type { IommuKind } from './kind';
 
@@ -20,9 +22,13 @@ const optionsOf = (node: DtNode): OmapOptions => {
   return { tlbEntries, hasBusErrorBack: node.has('ti,iommu-bus-err-back') };
 };
 
+/** The oldest have half the window, and no GP_REG. */
+const windowOf = (node: DtNode): number =>
+  Number(ofGetAddress(node, 0)?.size ?? 0n) < OMAP_IOMMU.size ? SMALL_WINDOW : OMAP_IOMMU.size;
+
 export const omapIommuKind: IommuKind = {
   compatible: COMPATIBLE,
-  windows: () => [OMAP_IOMMU.size],
+  windows: node => [windowOf(node)],
   interrupts: () => 1,
   check: optionsOf,
   checkStream: (node, cells) => (cells.length === 0 ? null : `${node.path} alone`),
@@ -32,6 +38,7 @@ export const omapIommuKind: IommuKind = {
       memory,
       irq: at(irqs, 0),
       isChecked,
+      windowSize: windowOf(node),
       onGuestError,
       onStale,
       onRefused,

@@ -28,6 +28,8 @@ export interface OmapIommuPorts {
   readonly memory: DmaMemory;
   readonly irq: IrqLine;
   readonly tlbEntries: number;
+  /** Bytes of registers: those of the sheet, or fewer. */
+  readonly windowSize: number;
   /** GP_REG is there. */
   readonly hasBusErrorBack: boolean;
   readonly isChecked: boolean;
@@ -115,7 +117,7 @@ export class OmapIommu extends Device {
   }
 
   protected createRegions(): readonly MemoryRegion[] {
-    return [MemoryRegion.io(this.name, OMAP_IOMMU.size, this.#regs)];
+    return [MemoryRegion.io(this.name, this.#ports.windowSize, this.#regs)];
   }
 
   #makeRegisters(): RegisterFile<typeof OMAP_IOMMU> {

@@ -12,6 +12,9 @@ export const COMPATIBLE: readonly string[] = [
 export const DEFAULT_TLB_ENTRIES = 32;
 export const MOST_TLB_ENTRIES = 32;
 
+/** Bytes of the window of those that have no GP_REG. */
+export const SMALL_WINDOW = 0x80;
+
 /** Values of CAM.SIZE, and the bytes that each is. */
 export const PageSize = { Section: 0, Large: 1, Small: 2, Super: 3 } as const;
 export const SPAN_OF: readonly number[] = [0x10_0000, 0x1_0000, 0x1000, 0x100_0000];
