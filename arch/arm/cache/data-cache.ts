@@ -26,6 +26,8 @@ export interface Snooper {
   snoop(requester: DataCache, base: number, own: boolean): number;
 }
 
+const NO_SLOTS: readonly number[] = [];
+
 /**
  * The first-level data cache of one core and its place in the domain.
  *
@@ -210,18 +212,19 @@ export class DataCache implements IncludedCache, Stateful {
   }
 
   /** All slots that hold a physical word: several, where aliases of it are different lines. */
-  *slotsOf(word: number): Generator<number> {
-    if (!this.used) return;
+  slotsOf(word: number): readonly number[] {
+    if (!this.used) return NO_SLOTS;
     const { lines } = this;
     if (!this.virtual && this.colours === 1) {
       const slot = this.findPhysical(word);
-      if (slot !== NONE) yield slot;
-      return;
+      return slot === NONE ? NO_SLOTS : [slot];
     }
     const base = word & ~(lines.lineWords - 1);
+    const slots: number[] = [];
     for (let slot = 0; slot < lines.slots; slot++) {
-      if (lines.isValid(slot) && this.homeOf(slot) === base) yield slot;
+      if (lines.isValid(slot) && this.homeOf(slot) === base) slots.push(slot);
     }
+    return slots;
   }
 
   saveState(): StateValue {

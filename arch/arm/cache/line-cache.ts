@@ -28,6 +28,8 @@ export const NONE = -1;
 export const FLAG_BITS = 2;
 export const KEY_MASK = -1 << FLAG_BITS;
 const NO_LINE = -1 << FLAG_BITS;
+/** Of a set, where a cache is to have room for all. */
+const MOST_WAYS = 256;
 /** Ages are renumbered before they could overflow. */
 const MAX_CLOCK = 2 ** 30;
 
@@ -65,10 +67,12 @@ export class LineCache implements Stateful {
   readonly #replacement: Replacement;
   readonly #random: Random;
   readonly #nextWay: Int32Array;
+  /** By set, ways that were used so far, in their order; null where all ways are looked at. */
+  readonly #reached: Int32Array | null;
 
   /**
-   * `extraWays` above 1 multiplies the ways: a cache that never runs out of room, for runs in
-   * which every line that leaves must leave by name.
+   * `extraWays` above 1 multiplies the ways, to MOST_WAYS: a cache that never runs out of room, for
+   * runs in which every line that leaves must leave by name.
    */
   constructor(
     name: string,
@@ -86,9 +90,10 @@ export class LineCache implements Stateful {
     this.lineWords = line / 4;
     this.shift = Math.log2(this.lineWords);
     this.setMask = sets - 1;
-    this.ways = ways * extraWays;
+    this.ways = Math.max(ways, Math.min(ways * extraWays, MOST_WAYS));
     this.slots = sets * this.ways;
     this.state = new Int32Array(2 * this.slots);
+    this.#reached = extraWays > 1 ? new Int32Array(sets) : null;
     for (let slot = 0; slot < this.slots; slot++) this.state[2 * slot] = NO_LINE;
     this.data = new Int32Array(this.slots * this.lineWords);
     this.#lru = replacement === 'lru';
@@ -103,7 +108,8 @@ export class LineCache implements Stateful {
     const { state } = this;
     const entry = key << FLAG_BITS;
     const first = (index & this.setMask) * this.ways;
-    const end = first + this.ways;
+    const end =
+      first + (this.#reached === null ? this.ways : i32(this.#reached, index & this.setMask));
     for (let slot = first; slot < end; slot++) {
       if ((i32(state, 2 * slot) & KEY_MASK) === entry) return slot;
     }
@@ -120,7 +126,9 @@ export class LineCache implements Stateful {
     const { state } = this;
     const set = index & this.setMask;
     const first = set * this.ways;
-    const end = first + this.ways;
+    const reached = this.#reached === null ? this.ways : i32(this.#reached, set);
+    // The first that was never used is free.
+    const end = first + Math.min(this.ways, reached + 1);
     let oldest = first;
     let age = i32(state, 2 * first + 1);
     for (let slot = first + 1; slot < end; slot++) {
@@ -138,6 +146,7 @@ export class LineCache implements Stateful {
     this.state[2 * slot] = (key << FLAG_BITS) | flags;
     this.state[2 * slot + 1] = ++this.clock;
     if (this.clock >= MAX_CLOCK) this.#renumber();
+    if (this.#reached !== null) this.#reach(this.#reached, slot);
   }
 
   drop(slot: number): void {
@@ -216,8 +225,20 @@ export class LineCache implements Stateful {
     restoreInt32(this.state, reader.value('state'), `${name}.state`);
     restoreInt32(this.data, reader.value('data'), `${name}.data`);
     restoreInt32(this.#nextWay, reader.value('nextWay'), `${name}.nextWay`);
+    this.#reachOccupied();
     this.clock = reader.number('clock');
     this.#random.state = reader.number('random');
+  }
+
+  #reachOccupied(): void {
+    const reached = this.#reached?.fill(0);
+    if (reached === undefined) return;
+    for (const slot of this.occupied()) this.#reach(reached, slot);
+  }
+
+  #reach(reached: Int32Array, slot: number): void {
+    const set = Math.floor(slot / this.ways);
+    reached[set] = Math.max(i32(reached, set), slot - set * this.ways + 1);
   }
 
   #checked(slot: number, age: number): number {

@@ -44,8 +44,8 @@ export interface VersionsParts {
 /** Stale accesses that are kept; what comes after is counted. */
 const MAX_STALE = 4096;
 
-/** Where in an array of data a copy of a word lies. */
-type Place = readonly [data: Int32Array, index: number];
+/** Told where in an array of data a copy of a word lies, and which of its bytes are there. */
+type CopyVisitor = (data: Int32Array, index: number, mask: number) => void;
 
 /**
  * Check mode of the concrete machine: which bytes of every copy, in memory, in a cache or in a
@@ -164,69 +164,77 @@ export class Versions {
 
   /** Which bytes of a word some copy holds the latest of. */
   #held(word: number): number {
-    const shadow = this.#shadow;
     let held = 0;
-    for (const each of this.#sameRam(word)) {
-      for (const [data, index] of this.#placesOf(each)) held |= shadow.read(data, index);
-      for (const [data, index, mask] of this.#storesOf(each))
-        held |= shadow.read(data, index) & mask;
-      for (const write of this.#parts.domain.memory.outer?.waiting ?? []) {
-        if (write.word === each) held |= write.fresh & write.mask;
-      }
+    this.#eachCopy(word, (data, index, mask) => {
+      held |= this.#shadow.read(data, index) & mask;
+    });
+    for (const write of this.#parts.domain.memory.outer?.waiting ?? []) {
+      if (this.#isSame(write.word, word)) held |= write.fresh & write.mask;
     }
     return held;
   }
 
   /** Bytes of a word are, or are not, of the latest version in all copies. */
   #mark(word: number, mask: number, fresh: number): void {
-    const shadow = this.#shadow;
+    this.#eachCopy(word, (data, index) => {
+      this.#shadow.write(data, index, mask, fresh);
+    });
+    for (const write of this.#parts.domain.memory.outer?.waiting ?? []) {
+      if (this.#isSame(write.word, word)) write.fresh = (write.fresh & ~mask) | (fresh & mask);
+    }
     for (const each of this.#sameRam(word)) {
-      for (const [data, index] of this.#placesOf(each)) shadow.write(data, index, mask, fresh);
-      for (const [data, index] of this.#storesOf(each)) shadow.write(data, index, mask, fresh);
-      for (const write of this.#parts.domain.memory.outer?.waiting ?? []) {
-        if (write.word === each) write.fresh = (write.fresh & ~mask) | (fresh & mask);
-      }
       for (const memory of this.#parts.memories) memory.markEarly(each, mask, fresh);
     }
   }
 
+  /** Two words of one place in RAM. */
+  #isSame(a: number, b: number): boolean {
+    const { ram } = this.#parts.domain.memory;
+    return ram.poolIndex(a) === ram.poolIndex(b);
+  }
+
   /** The word under every number it has: RAM may be seen at several physical addresses. */
-  *#sameRam(word: number): Generator<number> {
+  #sameRam(word: number): readonly number[] {
     const { ram } = this.#parts.domain.memory;
     for (let frame = this.#framesMet; frame < ram.frames; frame++) {
       const base = i32(ram.frameBase, frame);
       this.#framesOf.set(base, [...(this.#framesOf.get(base) ?? []), frame]);
     }
     this.#framesMet = ram.frames;
-    const base = i32(ram.frameBase, word >>> PAGE_WORDS_SHIFT);
-    for (const frame of this.#framesOf.get(base) ?? []) {
-      yield frame * PAGE_WORDS + (word & (PAGE_WORDS - 1));
-    }
+    const frames = this.#framesOf.get(i32(ram.frameBase, word >>> PAGE_WORDS_SHIFT)) ?? [];
+    const inPage = word & (PAGE_WORDS - 1);
+    return frames.map(frame => frame * PAGE_WORDS + inPage);
   }
 
-  /** The copies in memory and in caches, switched on or not. */
-  *#placesOf(word: number): Generator<Place> {
-    const { ram, outer } = this.#parts.domain.memory;
-    yield [ram.words, ram.poolIndex(word)];
-    for (const cache of this.#parts.caches) {
-      for (const slot of cache.slotsOf(word))
-        yield [cache.lines.data, cache.lines.dataIndex(slot, word)];
+  /** Each copy of a word, in memory, in caches, switched on or not, and in store buffers. */
+  #eachCopy(word: number, visit: CopyVisitor): void {
+    const { ram } = this.#parts.domain.memory;
+    visit(ram.words, ram.poolIndex(word), -1);
+    for (const each of this.#sameRam(word)) this.#eachCached(each, visit);
+  }
+
+  #eachCached(word: number, visit: CopyVisitor): void {
+    const { caches, domain, memories } = this.#parts;
+    const { outer } = domain.memory;
+    for (const cache of caches) {
+      const { lines } = cache;
+      for (const slot of cache.slotsOf(word)) visit(lines.data, lines.dataIndex(slot, word), -1);
     }
-    for (const cluster of this.#parts.domain.clusters) {
+    for (const cluster of domain.clusters) {
       const slot = cluster.find(word);
-      if (cluster.l2 !== null && slot !== NONE)
-        yield [cluster.l2.data, cluster.l2.dataIndex(slot, word)];
+      if (cluster.l2 === null || slot === NONE) continue;
+      visit(cluster.l2.data, cluster.l2.dataIndex(slot, word), -1);
     }
     const slot = outer === null ? NONE : outer.find(word);
-    if (outer !== null && slot !== NONE)
-      yield [outer.lines.data, outer.lines.dataIndex(slot, word)];
-  }
-
-  *#storesOf(word: number): Generator<readonly [data: Int32Array, slot: number, mask: number]> {
-    for (const { stores } of this.#parts.memories) {
+    if (outer !== null && slot !== NONE) {
+      visit(outer.lines.data, outer.lines.dataIndex(slot, word), -1);
+    }
+    // A word that nobody has written waits nowhere; a schedule may let thousands of others wait.
+    if (!this.#latest.has(domain.memory.ram.poolIndex(word))) return;
+    for (const { stores } of memories) {
       for (let n = 0; n < stores.count; n++) {
-        const slot = stores.slotOf(n);
-        if (i32(stores.word, slot) === word) yield [stores.value, slot, i32(stores.mask, slot)];
+        const kept = stores.slotOf(n);
+        if (i32(stores.word, kept) === word) visit(stores.value, kept, i32(stores.mask, kept));
       }
     }
   }

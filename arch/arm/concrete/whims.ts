@@ -235,7 +235,7 @@ export class Whims {
   /** Of several aliases that are present, the n-th in the order in which their pages were met. */
   #leaveInner(word: number, drop: boolean, n: number): boolean {
     const { cache } = this.#parts;
-    const slots = [...cache.slotsOf(word)].filter(slot => drop || cache.lines.isDirty(slot));
+    const slots = cache.slotsOf(word).filter(slot => drop || cache.lines.isDirty(slot));
     slots.sort((a, b) => cache.lines.firstWord(a) - cache.lines.firstWord(b));
     const slot = slots[Math.max(0, n) % slots.length];
     if (slot === undefined) return false;

@@ -10,31 +10,32 @@ export class Shadow {
   /** Of the word that was read last, by whichever component: which bytes were the latest. */
   last = -1;
 
-  readonly #fresh = new Map<Int32Array, Int32Array>();
+  /** By an array, which bytes are not: what nobody has touched takes neither time nor memory. */
+  readonly #stale = new Map<Int32Array, Int32Array>();
 
   /** From now on an array has a shadow: all of it the latest. */
   add(data: Int32Array): void {
-    this.#fresh.set(data, new Int32Array(data.length).fill(-1));
+    this.#stale.set(data, new Int32Array(data.length));
   }
 
   /** An array was replaced by a longer one. */
   replace(data: Int32Array, grown: Int32Array): void {
-    const fresh = new Int32Array(grown.length).fill(-1);
-    fresh.set(this.#of(data));
-    this.#fresh.delete(data);
-    this.#fresh.set(grown, fresh);
+    const stale = new Int32Array(grown.length);
+    stale.set(this.#of(data));
+    this.#stale.delete(data);
+    this.#stale.set(grown, stale);
   }
 
   /** Which bytes of a word are the latest, left in `last` too. */
   read(data: Int32Array, index: number): number {
-    this.last = this.#of(data)[index] ?? -1;
+    this.last = ~(this.#of(data)[index] ?? 0);
     return this.last;
   }
 
   /** The bytes of `mask` were written; `fresh` says which of them hold the latest. */
   write(data: Int32Array, index: number, mask: number, fresh: number): void {
     const words = this.#of(data);
-    words[index] = ((words[index] ?? -1) & ~mask) | (fresh & mask);
+    words[index] = ((words[index] ?? 0) & ~mask) | (~fresh & mask);
   }
 
   /** Words were copied from one array to another. */
@@ -43,8 +44,8 @@ export class Shadow {
   }
 
   #of(data: Int32Array): Int32Array {
-    const fresh = this.#fresh.get(data);
-    if (fresh === undefined) throw new BenchError('an array of data without a shadow');
-    return fresh;
+    const stale = this.#stale.get(data);
+    if (stale === undefined) throw new BenchError('an array of data without a shadow');
+    return stale;
   }
 }
