@@ -246,15 +246,17 @@ const knownPlan = (board: string): MachinePlan => {
   return plan;
 };
 
-for (const { name, spoil, suite, fails, on, notOn = [] } of MUTANTS) {
+MUTANTS.forEach(({ name, spoil, suite, fails, on, notOn = [] }, i) => {
+  // Of many boards every second, in turn: they are named as they have different caches and tables.
+  const boards = on.filter((_, j) => on.length < 3 || (i + j) % 2 === 0);
   test(`${name}: ${suite.name}.${fails} fails where that matters`, t => {
     const spoilt = mutants.onSpoilt(suite, spoil);
     const failingOn = (board: string, only: string | null): string[] =>
       failing(knownPlan(board), spoilt, ['earliest'], ALL_STEPS, only);
-    for (const board of on) t.deepEqual(failingOn(board, fails), [fails], board);
+    for (const board of boards) t.deepEqual(failingOn(board, fails), [fails], board);
     for (const board of notOn) t.deepEqual(failingOn(board, null), [], board);
   });
-}
+});
 
 test('a machine of which nothing is replaced fails nothing', t => {
   const spoil = mutants.replacing(() => undefined);

@@ -3,15 +3,20 @@ import { ADVERSARIES, BOARDS, checkBoard } from '../corpus/check-board';
 import { CORPUS, sampleBoards } from '../support/corpus';
 
 /*
- * Every board, each under one of the adversaries and with one timing in turn; `npm run test:corpus`
- * goes through the rest.
+ * Some boards, each under one of the adversaries and with one timing in turn; `npm run test:corpus`
+ * goes through all of them, under all adversaries.
  */
+
+/** Of the project: one in so many. */
+const ONE_IN = 4;
 
 /** Of real boards. */
 const SAMPLE = 2;
 const SEED = 1;
 
-[...BOARDS, ...sampleBoards(SAMPLE, SEED)].forEach((board, i) => {
+const some = BOARDS.filter((_, i) => i % ONE_IN === 0);
+
+[...some, ...sampleBoards(SAMPLE, SEED)].forEach((board, i) => {
   const adversary = ADVERSARIES[i % ADVERSARIES.length] ?? 'all';
   test(`${board.name}, ${adversary}: nothing fails and nothing is found`, t => {
     const { problems, passed } = checkBoard(board, {

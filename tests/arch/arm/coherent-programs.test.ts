@@ -87,7 +87,7 @@ const firstDifference = (setting: Setting, call: Call, seeds: number): number =>
 };
 
 const ENOUGH_SEEDS = 60;
-const SEEDS_OF_INNOCENCE = 8;
+const SEEDS_OF_INNOCENCE = 4;
 
 for (const call of CALLS) {
   test(`without "${call}" something breaks where the core needs it, and nowhere else`, t => {
