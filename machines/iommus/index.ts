@@ -5,6 +5,7 @@ import type { OfPhandleArgs } from '../../drivers/of/phandle';
 import type { DtNode } from '../../drivers/of/tree';
 import type { DevicePlan } from '../plan-devices';
 import type { DmaFacts } from '../quirks';
+import { armSmmuV3Kind } from './arm-smmu-v3';
 import { sysmmuKind } from './exynos';
 import type { IommuKind } from './kind';
 import { omapIommuKind } from './omap';
@@ -19,6 +20,7 @@ import { trivialIommuKind } from './trivial';
 /** Each kind is one file here, and one entry. */
 const KINDS: readonly IommuKind[] = [
   trivialIommuKind,
+  armSmmuV3Kind,
   sysmmuKind,
   omapIommuKind,
   rockchipIommuKind,
