@@ -5,6 +5,7 @@ import type { OfPhandleArgs } from '../../drivers/of/phandle';
 import type { DtNode } from '../../drivers/of/tree';
 import type { DevicePlan } from '../plan-devices';
 import type { DmaFacts } from '../quirks';
+import { armSmmuKind } from './arm-smmu';
 import { armSmmuV3Kind } from './arm-smmu-v3';
 import { sysmmuKind } from './exynos';
 import type { IommuKind } from './kind';
@@ -20,6 +21,7 @@ import { trivialIommuKind } from './trivial';
 /** Each kind is one file here, and one entry. */
 const KINDS: readonly IommuKind[] = [
   trivialIommuKind,
+  armSmmuKind,
   armSmmuV3Kind,
   sysmmuKind,
   omapIommuKind,

@@ -19,7 +19,7 @@ import type { KeptEntry } from '../hw/kept';
 import { Lookup } from '../hw/lookup';
 import type { KeptWalks } from '../hw/lookup';
 import type { TableWalk, WalkedEntry } from '../walk/types';
-import { ANY_LENGTH, accessOf, newTransaction, refuse } from './model/access';
+import { ANY_LENGTH, accessOf, newTransaction } from './model/access';
 import type { Transaction } from './model/access';
 import { ContextBank } from './model/bank';
 import { identification } from './model/integration';
@@ -102,8 +102,8 @@ export class ArmSmmu extends Device {
     });
   }
 
-  /** What the transactions of a master on this stream pass. */
-  stream(stream: number, master: string): IommuHook {
+  /** What the transactions of a master pass: of the stream that the first cell says. */
+  stream([stream = -1]: readonly number[], master: string): IommuHook {
     const { streamIdBits } = this.#ports.built;
     invariant(stream >= 0 && stream < 2 ** streamIdBits, `${this.name} has no stream ${stream}`);
     const transaction = newTransaction(this.name, master, stream);
@@ -303,7 +303,7 @@ export class ArmSmmu extends Device {
     }
     this.#updateGlobalIrq();
     this.#ports.onRefused?.({ ...accessOf(transaction), cause: 'abort' });
-    return refuse(answer, ANY_LENGTH);
+    return answer.refuses(ANY_LENGTH);
   }
 
   #updateGlobalIrq(): void {

@@ -12,7 +12,7 @@ import type { Lookup } from '../../hw/lookup';
 import { WalkFault, permits } from '../../walk/types';
 import type { TableWalk } from '../../walk/types';
 import { ARM_SMMU_CB } from '../regs';
-import { accessOf, hold, leftInPage, pass, refuse } from './access';
+import { accessOf, leftInPage } from './access';
 import type { RefusalSink, Transaction } from './access';
 import { bankCommands } from './commands';
 import type { BankCommand } from './commands';
@@ -144,7 +144,7 @@ export class ContextBank {
       return this.#fault(transaction, PERMISSION, levelOf(regime, size));
     }
     const inEntry = address - start;
-    return pass(answer, leads + inEntry, size - inEntry);
+    return answer.passes(leads + inEntry, size - inEntry);
   }
 
   /** Walks without a trace, if it translates and these are its addresses. */
@@ -207,20 +207,20 @@ export class ContextBank {
     this.#faultsChanged();
     if (stalls) return this.#wait(transaction, true);
     this.#ports.onRefused(transaction, cause);
-    return refuse(answer, leftInPage(address));
+    return answer.refuses(leftInPage(address));
   }
 
   /** While a fault is outstanding all else fares as it did, unless HUPCF lets it go on. */
   #behindFault(transaction: Transaction): IommuAnswer {
     if (this.regs.FSR.SS === 1) return this.#wait(transaction, false);
     this.#ports.onRefused(transaction, 'abort');
-    return refuse(transaction.answer, leftInPage(transaction.address));
+    return transaction.answer.refuses(leftInPage(transaction.address));
   }
 
   #wait(transaction: Transaction, isFault: boolean): IommuAnswer {
     const stall = new Stall();
     this.#waiting.push({ stall, access: accessOf(transaction), isFault });
-    return hold(transaction.answer, leftInPage(transaction.address), stall);
+    return transaction.answer.waits(stall, leftInPage(transaction.address));
   }
 
   /** All that wait go on; what faulted is retried or ends, what was behind it is tried. */

@@ -111,7 +111,7 @@ export const poweredSmmu = (makeKept = lru(4), built: SmmuIntegration = BUILT): 
   const gr0 = ioRegisters(ARM_SMMU_GR0, bus.io, page(0));
   const gr1 = ioRegisters(ARM_SMMU_GR1, bus.io, page(1));
   const cb = (bank: number): Bank => ioRegisters(ARM_SMMU_CB, bus.io, page(built.pages + bank));
-  const port = bench.port({ iommu: model.stream(STREAM, 'master') });
+  const port = bench.port({ iommu: model.stream([STREAM], 'master') });
   return {
     ...made,
     bus,

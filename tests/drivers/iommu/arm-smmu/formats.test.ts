@@ -185,10 +185,10 @@ test('version 1: banks share interrupts as CBAR says, and have no stage 1', t =>
   gr0.SMR(1).write({ ID: 1, VALID: 1 });
   gr0.S2CR(1).write({ CBNDX: 1 });
   for (const index of [1, BANK]) cb(index).SCTLR.write(ON);
-  const port = bench.port({ iommu: model.stream(1, 'other') });
+  const port = bench.port({ iommu: model.stream([1], 'other') });
   t.is(port.read(dmaAddr(0), 1, new Uint8Array(1)), TxResult.Error);
   t.deepEqual(levels(), [false, false, false, true]);
-  model.stream(STREAM, 'master').translate(0, false);
+  model.stream([STREAM], 'master').translate(0, false);
   cb(1).FSR.write({ EF: 1 });
   t.deepEqual(levels(), [false, false, false, true]);
   bank.FSR.write({ EF: 1 });
@@ -237,7 +237,7 @@ test('a sync under way cannot be saved, and reset ends it', t => {
   t.is(bench.events.pending, 0);
   t.deepEqual(read(DATA + TEXT_OFFSET), TEXT, 'CLIENTPD');
   t.is(bus.read(PAGE_SIZE * BUILT.pages * 2, 4) < 0, true);
-  t.throws(() => model.stream(2 ** 15, 'master'), { instanceOf: BenchError });
+  t.throws(() => model.stream([2 ** 15], 'master'), { instanceOf: BenchError });
 });
 
 test('a window and its interrupts say how many context banks there are, and how large a page is', t => {

@@ -63,7 +63,7 @@ deviceModelConformance(test, 'arm-smmu', () => {
       }
       write(at(gr0.CR0), 0x432 + 2 ** 21);
       for (let stream = 0; stream <= BUILT.banks; stream++) {
-        model.stream(stream, 'master').translate(0, true);
+        model.stream([stream], 'master').translate(0, true);
       }
       write(half + cb.TLBIALL.at, 0);
     },
@@ -127,7 +127,7 @@ test('a stream of two groups, and a bank that is not there, are faults of the co
 
 test('a global fault is told with stream and address, and its interrupt ends with it', t => {
   const { gr0, bench, model, globalIrq, refused } = runningSmmu();
-  const other = bench.port({ iommu: model.stream(0x77, 'other') });
+  const other = bench.port({ iommu: model.stream([0x77], 'other') });
   t.is(other.write(dmaAddr(2 ** 35 + 8), 1, Uint8Array.of(1)), TxResult.Error);
   t.true(globalIrq.level);
   t.is(gr0.GFSYNR1.read().STREAMID, 0x77);
