@@ -32,6 +32,7 @@ import {
   onEveryMaster,
   reachable,
 } from './dma-support';
+import type { BoundMaster } from '../../machines/machine';
 import type { Case, Suite } from './suite';
 import { withBuffer, withDmaBuffer, withPage, withoutMmu } from './support';
 
@@ -234,12 +235,18 @@ const refused: Case = {
   },
 };
 
+/** A mask that reaches no memory, but any address behind an IOMMU. */
+const NARROW = 0xfff;
+const heedsMask = ({ device: { dev } }: BoundMaster): boolean =>
+  dev.dma.ops?.dmaSupported(dev, NARROW) !== true;
+
 const unreachable: Case = {
   name: 'memory_beyond_the_mask_is_refused',
+  unfit: ({ masters }) => (masters.some(heedsMask) ? null : 'any mask is taken'),
   run: t => {
-    const [master] = t.machine.masters;
+    const master = t.machine.masters.find(heedsMask);
     const { dev } = t.need(master, 'a master').device;
-    const narrow = 0xfff;
+    const narrow = NARROW;
     const before = dmaGetMask(dev);
     t.equal(dmaSetMask(dev, narrow), -EIO, 'dmaSetMask of 12 bits');
     t.equal(dmaGetMask(dev), before, 'the mask after a refusal');
