@@ -1,3 +1,4 @@
+import { at } from '../../drivers/base/types/arrays';
 import { GIB, KIB, MIB } from '../../drivers/base/types/bits';
 import {
   ENTRY_SIZE,
@@ -32,7 +33,21 @@ export interface LpaeGeometry {
   readonly startLevel: number;
   /** log2 of the entries of the root; of several tables, if the walk starts with several. */
   readonly rootBits: number;
+  /** By level, bytes that an entry maps, and the entries of a table. */
+  readonly spans: readonly number[];
+  readonly entries: readonly number[];
 }
+
+/** What follows from where the walk starts. */
+const withLevels = (fields: Omit<LpaeGeometry, 'spans' | 'entries'>): LpaeGeometry => {
+  const { granule, startLevel, rootBits } = fields;
+  const levels = Array.from({ length: LAST_LEVEL + 1 }, (_, level) => level);
+  return {
+    ...fields,
+    spans: levels.map(level => 2 ** levelShift(level, granule)),
+    entries: levels.map(level => 2 ** (level === startLevel ? rootBits : levelBits(granule))),
+  };
+};
 
 /**
  * The granule that an IOMMU and a kernel with pages of 4 KiB have in common: that of the kernel, else
@@ -69,7 +84,7 @@ export const lpaeGeometry = (asked: {
   if (levels < 1 || levels > LAST_LEVEL + 1) return null;
   const startLevel = LAST_LEVEL + 1 - levels;
   const rootBits = inputBits - levelBits(granule) * (levels - 1);
-  return { granule, pageSizes, ias, oas, startLevel, rootBits };
+  return withLevels({ granule, pageSizes, ias, oas, startLevel, rootBits });
 };
 
 /**
@@ -79,7 +94,7 @@ export const lpaeGeometry = (asked: {
 export const concatenated = (geometry: LpaeGeometry): LpaeGeometry => {
   const { granule, startLevel, rootBits } = geometry;
   if (startLevel !== 0 || 2 ** rootBits > MOST_CONCATENATED) return geometry;
-  return { ...geometry, startLevel: 1, rootBits: rootBits + levelBits(granule) };
+  return withLevels({ ...geometry, startLevel: 1, rootBits: rootBits + levelBits(granule) });
 };
 
 /** Bytes of the root. */
@@ -89,9 +104,7 @@ export const rootSize = ({ rootBits }: LpaeGeometry): number => ENTRY_SIZE * 2 *
 export const tableSize = ({ granule }: LpaeGeometry): number => 2 ** granule;
 
 /** Bytes that an entry of a level maps. */
-export const spanOf = ({ granule }: LpaeGeometry, level: number): number =>
-  2 ** levelShift(level, granule);
+export const spanOf = ({ spans }: LpaeGeometry, level: number): number => at(spans, level);
 
 /** Entries of a table of a level. */
-export const entriesOf = (geometry: LpaeGeometry, level: number): number =>
-  2 ** (level === geometry.startLevel ? geometry.rootBits : levelBits(geometry.granule));
+export const entriesOf = ({ entries }: LpaeGeometry, level: number): number => at(entries, level);

@@ -45,7 +45,9 @@ const FIRST_BYTES = FIRST_ENTRIES * ENTRY_SIZE;
 const SECOND_BYTES = SECOND_ENTRIES * ENTRY_SIZE;
 const INVALID = 0;
 
-const spanOf = (level: Level): number => 2 ** (level === 1 ? FIRST_SHIFT : SECOND_SHIFT);
+const FIRST_SPAN = 2 ** FIRST_SHIFT;
+const SECOND_SPAN = 2 ** SECOND_SHIFT;
+const spanOf = (level: Level): number => (level === 1 ? FIRST_SPAN : SECOND_SPAN);
 const entriesOf = (level: Level): number => (level === 1 ? FIRST_ENTRIES : SECOND_ENTRIES);
 
 /** What the registers of a context are to have (arm_v7s_cfg). */
