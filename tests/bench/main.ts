@@ -3,6 +3,7 @@ import { InputError } from '../../drivers/base/types/errors';
 import { WrongUse, readArguments } from '../support/script';
 import { benchChecker } from './checker';
 import { benchCpu } from './cpu';
+import { benchIommu } from './iommu';
 import { benchScaling } from './scaling';
 
 /** Benchmarks by name. They print ratios against what is measured in the same run. */
@@ -10,6 +11,7 @@ const BENCHES: ReadonlyMap<string, (file: string | null) => void> = new Map([
   ['cpu', benchCpu],
   ['checker', benchChecker],
   ['scaling', benchScaling],
+  ['iommu', benchIommu],
 ]);
 
 const parse = (): (() => void) => {
