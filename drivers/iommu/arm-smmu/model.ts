@@ -124,6 +124,7 @@ export class ArmSmmu extends Device {
         transaction.write = write;
         if (route.kind === 'fault') return this.#globalFault(transaction, route.fault);
         this.#current = transaction;
+        transaction.isPrivileged = route.isPrivileged;
         return at(banks, route.bank).translate(transaction);
       },
     };

@@ -28,6 +28,9 @@ export const ADDRESS_BITS: readonly number[] = [32, 36, 40, 42, 44, 48];
 /** Values of S2CR.TYPE: what a stream's transactions meet. */
 export const StreamType = { Translate: 0, Bypass: 1, Fault: 2 } as const;
 
+/** Values of S2CR.PRIVCFG: as the transaction says, or whatever it says. */
+export const PrivilegeConfig = { Default: 0, Unprivileged: 2, Privileged: 3 } as const;
+
 /** Values of CBAR.TYPE: the stages of a context bank. */
 export const BankType = {
   Stage2: 0,
@@ -372,6 +375,7 @@ export const ARM_SMMU_CB = defineRegisters({
     'big-endian tables',
     'faults that are ignored instead of answered with an abort (SCTLR.CFRE, CR0.GFRE and GCFGFRE clear: a loud error)',
     'prefetching of translations (ACTLR.CPRE: stored)',
-    'privileged transactions, and fetches of instructions',
+    'privilege: all transactions are privileged unless S2CR.PRIVCFG makes them not',
+    'fetches of instructions',
   ],
 });

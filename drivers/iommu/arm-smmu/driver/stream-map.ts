@@ -1,7 +1,7 @@
 import type { Device } from '../../../base/kernel/device';
 import { EINVAL, ENOSPC } from '../../../base/kernel/errno';
 import { hex } from '../../../base/types/address';
-import { ARM_SMMU_GR0, StreamType } from '../regs';
+import { ARM_SMMU_GR0, PrivilegeConfig, StreamType } from '../regs';
 import type { SmmuFeatures } from './features';
 import type { SmmuRegisters } from './registers';
 
@@ -16,9 +16,6 @@ export interface StreamRoute {
   readonly type: number;
   readonly bank: number;
 }
-
-/** S2CR.PRIVCFG: as the transaction has it. */
-const PRIVCFG_DEFAULT = 0;
 
 /**
  * Which streams have a group of the mapping, and where each leads. Streams that are not here are
@@ -133,6 +130,6 @@ export class StreamMap {
 
   #writeRoute(group: number): void {
     const { type = StreamType.Fault, bank = 0 } = this.#routes[group] ?? {};
-    this.#regs.gr0.S2CR(group).write({ TYPE: type, CBNDX: bank, PRIVCFG: PRIVCFG_DEFAULT });
+    this.#regs.gr0.S2CR(group).write({ TYPE: type, CBNDX: bank, PRIVCFG: PrivilegeConfig.Default });
   }
 }

@@ -10,6 +10,7 @@ const LEAST_PAGE = 4096;
 export interface Transaction extends IommuAccess {
   address: number;
   write: boolean;
+  isPrivileged: boolean;
   readonly answer: ReusedAnswer;
 }
 
@@ -19,6 +20,7 @@ export const newTransaction = (iommu: string, master: string, stream: number): T
   stream,
   address: 0,
   write: false,
+  isPrivileged: false,
   answer: new ReusedAnswer(),
 });
 

@@ -130,7 +130,7 @@ export class ContextBank {
 
   /** What becomes of a transaction; null: it passes unchanged. */
   translate(transaction: Transaction): IommuAnswer | null {
-    const { address, write, answer } = transaction;
+    const { address, write, isPrivileged, answer } = transaction;
     const regime = this.#currentRegime();
     if (regime === OFF) return null;
     if (this.#isBlocked) return this.#behindFault(transaction);
@@ -140,7 +140,7 @@ export class ContextBank {
     const fault = lookup.find(walkers.of(regime), half, regime.tag, address);
     if (fault !== WalkFault.None) return this.#fault(transaction, FAULT_OF[fault], lookup.level);
     const { start, size, leads, attributes } = lookup.entry;
-    if (!permits(attributes, write)) {
+    if (!permits(attributes, write, isPrivileged)) {
       return this.#fault(transaction, PERMISSION, levelOf(regime, size));
     }
     const inEntry = address - start;
@@ -185,7 +185,7 @@ export class ContextBank {
 
   #fault(transaction: Transaction, { bit, cause }: Fault, level: number): IommuAnswer {
     const { SCTLR, FSR, FAR, FAR_HI, FSYNR0, IPAFAR, IPAFAR_HI } = this.regs;
-    const { address, write, stream, answer } = transaction;
+    const { address, write, isPrivileged, stream, answer } = transaction;
     const stalls = SCTLR.CFCFG === 1 && !this.#ports.isStallDisabled();
     if (SCTLR.CFRE === 0 && !stalls) {
       throw new UnmodelledError('arm-smmu.CB.SCTLR.CFRE', 'a fault that is not to be answered');
@@ -199,6 +199,7 @@ export class ContextBank {
       FSYNR0.value = 0;
       FSYNR0.PLVL = level;
       FSYNR0.WNR = write ? 1 : 0;
+      FSYNR0.PNU = isPrivileged ? 1 : 0;
       this.#ports.noteStream(stream);
     } else {
       FSR.MULTI = 1;

@@ -1,5 +1,5 @@
 import type { RegisterFile } from '../../../base/hw/register-file';
-import { StreamType } from '../regs';
+import { PrivilegeConfig, StreamType } from '../regs';
 import type { ARM_SMMU_GR0 } from '../regs';
 import type { SmmuIntegration } from './integration';
 
@@ -15,7 +15,7 @@ export type GlobalFault = (typeof GlobalFault)[keyof typeof GlobalFault];
 
 /** What a stream's transactions meet: a context bank by number, nothing at all, or a fault. */
 export type Route =
-  | { readonly kind: 'bank'; readonly bank: number }
+  | { readonly kind: 'bank'; readonly bank: number; readonly isPrivileged: boolean }
   | { readonly kind: 'bypass' }
   | { readonly kind: 'fault'; readonly fault: GlobalFault };
 
@@ -48,11 +48,13 @@ export class StreamMapping {
     if (groups.length > 1) {
       return CR0.SMCFCFG === 1 ? faultOf(GlobalFault.StreamMatchConflict) : BYPASS;
     }
-    const { TYPE, CBNDX } = this.#regs.S2CR(group);
+    const { TYPE, CBNDX, PRIVCFG } = this.#regs.S2CR(group);
     if (TYPE === StreamType.Bypass) return BYPASS;
     if (TYPE !== StreamType.Translate) return faultOf(GlobalFault.InvalidContext);
     if (CBNDX >= this.#built.banks) return faultOf(GlobalFault.UnimplementedBank);
-    return { kind: 'bank', bank: CBNDX };
+    // No master here says what its transactions are.
+    const isPrivileged = PRIVCFG !== PrivilegeConfig.Unprivileged;
+    return { kind: 'bank', bank: CBNDX, isPrivileged };
   }
 
   #matching(stream: number): number[] {

@@ -236,15 +236,15 @@ test('what the SMMU refuses is a bus error, and said in the words of Linux', t =
   const said = log.lines.slice(before).map(({ text }) => text.replace(/^.*?: /, ''));
   const iova = address.toString(16).padStart(8, '0');
   t.deepEqual(said, [
-    `Unhandled context fault: fsr=0x8, iova=0x${iova}, fsynr=0x13, cbfrsynra=0x421, cb=0`,
+    `Unhandled context fault: fsr=0x8, iova=0x${iova}, fsynr=0x33, cbfrsynra=0x421, cb=0`,
     'FSR    = 00000008 [Format=0 PF], SID=0x421',
-    'FSYNR0 = 00000013 [S1CBNDX=0 WNR PLVL=3]',
-    `Unhandled context fault: fsr=0x2, iova=0x${iova}, fsynr=0x3, cbfrsynra=0x421, cb=0`,
+    'FSYNR0 = 00000033 [S1CBNDX=0 PNU WNR PLVL=3]',
+    `Unhandled context fault: fsr=0x2, iova=0x${iova}, fsynr=0x23, cbfrsynra=0x421, cb=0`,
     'FSR    = 00000002 [Format=0 TF], SID=0x421',
-    'FSYNR0 = 00000003 [S1CBNDX=0 PLVL=3]',
-    'Unhandled context fault: fsr=0x2, iova=0x12340000, fsynr=0x1, cbfrsynra=0x3, cb=0',
+    'FSYNR0 = 00000023 [S1CBNDX=0 PNU PLVL=3]',
+    'Unhandled context fault: fsr=0x2, iova=0x12340000, fsynr=0x21, cbfrsynra=0x3, cb=0',
     'FSR    = 00000002 [Format=0 TF], SID=0x3',
-    'FSYNR0 = 00000001 [S1CBNDX=0 PLVL=1]',
+    'FSYNR0 = 00000021 [S1CBNDX=0 PNU PLVL=1]',
   ]);
 });
 

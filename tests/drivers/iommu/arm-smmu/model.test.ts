@@ -8,6 +8,7 @@ import {
   ARM_SMMU_GR0,
   ARM_SMMU_GR1,
   BankType,
+  PrivilegeConfig,
   StreamType,
 } from '../../../../drivers/iommu/arm-smmu/regs';
 import { deviceModelConformance } from '../../../conformance/device-model';
@@ -186,6 +187,18 @@ test('permission, access flag, address size and a table where nothing is: each h
     refused.map(({ cause }) => cause),
     ['permission', 'access-flag', 'address-size', 'walk'],
   );
+});
+
+test('a transaction is privileged unless S2CR makes it not', t => {
+  const { gr0, bank, read, poke } = runningSmmu();
+  poke(entryAt(0x4000), page(DATA) - (1 << 6));
+  t.deepEqual(read(0x4000 + TEXT_OFFSET), TEXT, 'memory of privileged accesses only');
+  const { Unprivileged: PRIVCFG } = PrivilegeConfig;
+  gr0.S2CR(0).write({ TYPE: StreamType.Translate, CBNDX: BANK, PRIVCFG });
+  t.is(read(0x4000 + TEXT_OFFSET), TxResult.Error);
+  t.like(bank.FSYNR0.read(), { PNU: 0, PLVL: 3 });
+  bank.FSR.write({ PF: 1 });
+  t.deepEqual(read(AT), TEXT);
 });
 
 test('after a fault nothing of the bank passes until it is cleared, unless HUPCF lets it', t => {
