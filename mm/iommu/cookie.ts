@@ -5,6 +5,8 @@ import { alignDown, alignUp } from '../../drivers/base/types/bits';
 import { IovaDomain } from '../iova';
 import type { IovaSpace } from '../iova';
 import type { IovaCpus } from '../iova-cache';
+import { countedOps } from './counted';
+import type { IommuCounts } from './counted';
 import { FlushQueue } from './flush-queue';
 import type { DmaCookie } from './group';
 import { iommuMap } from './map';
@@ -24,8 +26,9 @@ export const makeCookie = (
   table: IommuOps,
   isLazy: boolean,
   { cpus, gate, timers }: CookieParts,
+  counts: IommuCounts,
 ): DmaCookie => {
-  const ops = flushGated(table, gate);
+  const ops = countedOps(table, counts, gate);
   const iova = new IovaDomain(spaceOf(ops), cpus, timers);
   const flushAll = (): void => {
     ops.flushAll();
@@ -67,25 +70,4 @@ export const reserveRegions = (
     }
   }
   return 0;
-};
-
-/** The same table, its invalidations behind the gate. */
-const flushGated = (ops: IommuOps, gate: CallGate | null): IommuOps => {
-  if (gate === null) return ops;
-  const isCarriedOut = (): boolean => gate.isCarriedOut('iommu', 'flush');
-  return {
-    pageSizes: ops.pageSizes,
-    apertureStart: ops.apertureStart,
-    apertureEnd: ops.apertureEnd,
-    map: (...args) => ops.map(...args),
-    unmap: (...args) => ops.unmap(...args),
-    iovaToPhys: iova => ops.iovaToPhys(iova),
-    syncMap: (iova, size) => ops.syncMap?.(iova, size) ?? 0,
-    sync: gather => {
-      if (isCarriedOut()) ops.sync(gather);
-    },
-    flushAll: () => {
-      if (isCarriedOut()) ops.flushAll();
-    },
-  };
 };

@@ -3,6 +3,7 @@ import { EBUSY, EINVAL, ENODEV, ENOMEM, ENOSYS } from '../../drivers/base/kernel
 import { invariant } from '../../drivers/base/types/errors';
 import { makeCookie, reserveRegions } from './cookie';
 import type { CookieParts } from './cookie';
+import { countedMemory, newCounts } from './counted';
 import { IommuGroup } from './group';
 import type { AttachedDomain, DmaCookie, IommuStream } from './group';
 import type {
@@ -43,7 +44,10 @@ export interface GroupOptions {
 
 /** All IOMMUs of a kernel, their groups, and which domain each has (drivers/iommu/iommu.c). */
 export class Iommus {
+  /** What tables and their changes have cost so far; whoever measures takes the difference. */
+  readonly counts = newCounts();
   readonly #config: IommusConfig;
+  readonly #memory: TableMemory;
   /** By IOMMU and stream. */
   readonly #groups = new Map<IommuDevice, Map<number, IommuGroup>>();
   readonly #groupOf = new Map<Device, IommuGroup>();
@@ -56,6 +60,7 @@ export class Iommus {
 
   constructor(config: IommusConfig) {
     this.#config = config;
+    this.#memory = countedMemory(config.memory, this.counts);
   }
 
   /** An IOMMU is there from now on (iommu_device_register). */
@@ -125,7 +130,7 @@ export class Iommus {
   /** A domain for a user of its own; null without memory (iommu_paging_domain_alloc). */
   domainAlloc(dev: Device): IommuDomain | null {
     const iommu = this.groupOf(dev)?.streams[0]?.iommu;
-    const domain = iommu?.domainAlloc('unmanaged', this.#config.memory) ?? null;
+    const domain = iommu?.domainAlloc('unmanaged', this.#memory) ?? null;
     if (domain !== null && iommu !== undefined) this.#users.set(domain, iommu);
     return domain;
   }
@@ -176,9 +181,7 @@ export class Iommus {
     const iommu = group?.streams[0]?.iommu;
     if (group === null || iommu === undefined) return -ENODEV;
     if (this.#owned.has(group) || group.domain !== group.defaultDomain) return -EBUSY;
-    const { memory } = this.#config;
-    // A driver without blocked domains: an empty table is as good.
-    const domain = iommu.domainAlloc('blocked', memory) ?? iommu.domainAlloc('unmanaged', memory);
+    const domain = this.#allocBlocked(iommu);
     if (domain === null) return -ENOMEM;
     const blocked: AttachedDomain = { domain, type: 'blocked', dma: null };
     const result = this.#attach(group, blocked);
@@ -195,6 +198,12 @@ export class Iommus {
     this.#owned.delete(group);
     this.#mustAttach(group, group.defaultDomain);
     group.streams[0]?.iommu.domainFree(blocked.domain);
+  }
+
+  /** Of a driver without blocked domains an empty table is as good. */
+  #allocBlocked(iommu: IommuDevice): IommuDomain | null {
+    const memory = this.#memory;
+    return iommu.domainAlloc('blocked', memory) ?? iommu.domainAlloc('unmanaged', memory);
   }
 
   #makeGroup(
@@ -225,11 +234,13 @@ export class Iommus {
     const wanted = iommu.defaultDomainType?.(cells) ?? this.#config.defaultType;
     const policy = isDirect ? 'identity' : isUntrusted ? 'dma' : wanted;
     const type = policy === 'dma-fq' && !iommu.deferredFlush ? 'dma' : policy;
-    const domain = iommu.domainAlloc(type, this.#config.memory);
+    const domain = iommu.domainAlloc(type, this.#memory);
     if (domain === null) return -ENOMEM;
     const { ops } = domain;
     const dma =
-      ops === null || type === 'identity' ? null : makeCookie(ops, type === 'dma-fq', this.#config);
+      ops === null || type === 'identity'
+        ? null
+        : makeCookie(ops, type === 'dma-fq', this.#config, this.counts);
     return { domain, type, dma };
   }
 

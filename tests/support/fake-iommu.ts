@@ -243,7 +243,7 @@ export class FakeIommuBench {
 
   /** The table of a device's domain. */
   tableOf(dev: Device): FakeTable {
-    const ops = this.iommus.dmaDomain(dev)?.ops;
+    const ops = this.iommus.groupOf(dev)?.defaultDomain.domain.ops;
     if (!(ops instanceof FakeTable)) throw new Error('no table');
     return ops;
   }

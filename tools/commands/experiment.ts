@@ -8,7 +8,8 @@ const builder = (yargs: Argv): Argv<ExperimentArguments> =>
     withMachine(yargs)
       .positional('name', {
         type: 'string',
-        describe: 'coherent: ways of making coherent memory, what they cost and which are safe',
+        describe:
+          'coherent: ways of making coherent memory, what they cost and which are safe; iommu: what mapping costs directly and behind IOMMUs',
         demandOption: true,
       })
       .options({ seed }),

@@ -2,6 +2,7 @@ import type { ExperimentArguments } from '../commands/arguments';
 import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
 import { coherentExperiment } from './coherent/coherent';
+import { iommuExperiment } from './iommu/iommu';
 
 /** A comparison of ways of doing one thing on one board. */
 export interface Experiment {
@@ -9,4 +10,7 @@ export interface Experiment {
   readonly run: (args: ExperimentArguments, host: Host) => ExitStatus;
 }
 
-export const EXPERIMENTS: readonly Experiment[] = [{ name: 'coherent', run: coherentExperiment }];
+export const EXPERIMENTS: readonly Experiment[] = [
+  { name: 'coherent', run: coherentExperiment },
+  { name: 'iommu', run: iommuExperiment },
+];
