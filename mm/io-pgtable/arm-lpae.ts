@@ -115,6 +115,7 @@ export class ArmLpaeTable implements IoPgtable {
   }
 
   free(): void {
+    this.#config.flush.flushAll();
     this.#freeTables(this.#root, this.#geometry.startLevel);
     this.#pages.free(this.#root, bytesOfRoot(this.#geometry));
   }

@@ -143,6 +143,7 @@ export class ArmV7sTable implements IoPgtable {
   }
 
   free(): void {
+    this.#config.flush.flushAll();
     for (let index = 0; index < FIRST_ENTRIES; index++) {
       const word = this.#pages.load32(entryAt(this.#root, index));
       if (isTable(word, 1)) this.#pages.free(this.#pages.virt(addressOf(word, 1)), SECOND_BYTES);

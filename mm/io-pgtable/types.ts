@@ -77,7 +77,10 @@ export interface IoPgtable extends Pick<IommuOps, 'pageSizes' | 'map' | 'iovaToP
   readonly apertureStart: number;
   readonly apertureEnd: number;
   unmap(iova: DmaAddr, pageSize: number, count: number, gather: IotlbGather | null): number;
-  /** Gives all tables back (free_io_pgtable_ops): no walker has the root any more. */
+  /**
+   * Gives all tables back: no walker has the root any more. ARM's formats flush all before that
+   * (free_io_pgtable_ops); of others it is the driver's business.
+   */
   free(): void;
   /** Words of tables that were stored so far. */
   readonly writes: number;

@@ -24,6 +24,8 @@ export interface PgtableFormat extends PgtableShape {
   ): (address: number, from: WalkedEntry | null) => TableWalk;
   /** Rules for the unmapping of parts that the format knows. */
   readonly partialUnmap: readonly PartialUnmap[];
+  /** `free` flushes all before it gives the tables back. */
+  readonly flushesWhenFreed: boolean;
   /** What `map` answers where something is mapped; -EEXIST unless given. */
   readonly existing?: number;
   /** Permissions that the format knows apart, of Read and Write. */
@@ -133,8 +135,9 @@ class Trial {
   }
 
   finish(): void {
-    this.#bench.kept.length = 0;
+    if (!this.#format.flushesWhenFreed) this.#bench.kept.length = 0;
     this.#table.free();
+    equal(this.#bench.kept.length, 0, 'what is kept of tables that are gone');
     if (this.#bench.pagesInUse !== 0) throw new Error('tables are left');
   }
 

@@ -69,6 +69,7 @@ const lpae = (
   splitsInto: size => shape.sizes.findLast(smaller => smaller < size) ?? 0,
   partialUnmap: ['split', 'whole', 'refuse'],
   overTable: 'replaces',
+  flushesWhenFreed: true,
   ...walked,
 });
 
@@ -159,5 +160,6 @@ export const V7S: PgtableFormat = {
   splitsInto: (size, part) => (size === 16 * M ? M : part),
   partialUnmap: ['split', 'whole', 'refuse'],
   overTable: 'replaces',
+  flushesWhenFreed: true,
   prots: [Read, Read + Write],
 };

@@ -49,6 +49,7 @@ const conforms = (
       splitsInto: (_size, part) => part,
       partialUnmap: [format.partialUnmap],
       overTable: 'refuses',
+      flushesWhenFreed: false,
       existing: -format.existing,
       prots,
     },
