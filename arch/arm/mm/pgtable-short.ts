@@ -27,6 +27,7 @@ const SMALL = 4096;
 const SECTION_SIZE = SECTION.size;
 /** Four second-level tables fill a page: one page serves four neighbouring megabytes. */
 const GROUP = SMALL / TABLE.size;
+const GROUP_SPAN = GROUP * SECTION_SIZE;
 const KERNEL_FIRST = 0xc00;
 
 /** The kernel's only domain: its entries are checked against the permissions. */
@@ -95,6 +96,11 @@ export class ShortTables implements PageTables {
       if (fitsSection) {
         this.#entries.write32(root, at / SECTION_SIZE, this.#section(to, prot));
         done += SECTION_SIZE;
+        continue;
+      }
+      if (at % GROUP_SPAN === 0 && size - done >= GROUP_SPAN && this.#hasNoGroup(root, at)) {
+        if (!this.#fillGroup(root, at, to, prot)) return false;
+        done += GROUP_SPAN;
         continue;
       }
       const table = this.#tableFor(root, at);
@@ -256,17 +262,42 @@ export class ShortTables implements PageTables {
     return this.#newGroup(root, index);
   }
 
+  #hasNoGroup(root: PhysAddr, va: number): boolean {
+    const first = va / SECTION_SIZE;
+    for (let i = 0; i < GROUP; i++) {
+      if (this.#entries.read32(root, first + i) !== L1_TYPE.fault) return false;
+    }
+    return true;
+  }
+
+  /** A page of tables is full before the first walk can reach it; false without memory for it. */
+  #fillGroup(root: PhysAddr, va: number, pa: number, prot: PgProt): boolean {
+    const page = this.#context.memory.allocate(SMALL);
+    if (page === null) return false;
+    for (let i = 0; i < GROUP_SPAN / SMALL; i++) {
+      this.#entries.store32(page, i, this.#page(pa + i * SMALL, prot));
+    }
+    this.#entries.publish(page, 0, SMALL);
+    this.#link(root, va / SECTION_SIZE, page);
+    return true;
+  }
+
   #newGroup(root: PhysAddr, index: number): PhysAddr | null {
     const page = this.#context.memory.allocate(SMALL);
     if (page === null) return null;
     this.#entries.clear(page, SMALL);
     const first = index - (index % GROUP);
+    this.#link(root, first, page);
+    return physAddr(page + (index - first) * TABLE.size);
+  }
+
+  /** Enters the tables of a page, where nothing else is entered. */
+  #link(root: PhysAddr, first: number, page: PhysAddr): void {
     for (let i = 0; i < GROUP; i++) {
       const table = page + i * TABLE.size;
       if (this.#entries.read32(root, first + i) !== L1_TYPE.fault) continue;
       this.#entries.write32(root, first + i, this.#tableEntry(table));
     }
-    return physAddr(page + (index - first) * TABLE.size);
   }
 
   #tableEntry(table: number): number {
