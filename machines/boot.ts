@@ -6,10 +6,10 @@ import type { KernelImage } from '../arch/arm/mm/cpu-info';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
 import type { IrqLine } from '../drivers/base/hw/irq';
 import type { CallGate } from '../drivers/base/kernel/call-gate';
-import { deviceDmaOf, probeDevice } from '../drivers/base/kernel/device';
-import type { DeviceDma, IrqResource, Resource } from '../drivers/base/kernel/device';
+import { probeDevice } from '../drivers/base/kernel/device';
+import type { IrqResource, Resource } from '../drivers/base/kernel/device';
 import type { IrqDomain, IrqSpecifier } from '../drivers/base/kernel/irq';
-import { dmaAddr, physAddr } from '../drivers/base/types/address';
+import { physAddr } from '../drivers/base/types/address';
 import { BenchError, InputError, invariant } from '../drivers/base/types/errors';
 import type { Random } from '../drivers/base/types/random';
 import { CopyEngineDevice } from '../drivers/dma/copy-engine/driver';
@@ -20,6 +20,7 @@ import type { OfResource } from '../drivers/of/address';
 import type { OfPhandleArgs } from '../drivers/of/phandle';
 import type { DtNode } from '../drivers/of/tree';
 import { BoundIommus } from './boot-iommus';
+import { DeviceMaker, deviceDma } from './device-dma';
 import { deviceKindOf } from './devices';
 import { coherentChoice } from './coherent';
 import { swiotlbOf } from './dma-memory';
@@ -33,11 +34,9 @@ import type { BoundCopyEngine, BoundDevice, BoundMaster, Machine } from './machi
 import { masterOf, planMasters } from './masters';
 import type { MachinePlan } from './plan';
 import type { DmaDebugOptions } from '../mm/dma-debug';
-import type { TranslatedPath } from '../mm/dma-tables';
 import { observe } from './observe';
 import { observeIommus } from './observe-iommus';
 import { usesLpae } from './plan-memory';
-import type { DmaFacts } from './quirks';
 import { ReservedPools, isBypassed, prepareAtomicPools } from './reserved-pools';
 
 /** What a machine is booted with, beside its plan. */
@@ -78,7 +77,8 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
     gate: options.gate ?? null,
     iommuDefault: iommuPolicy(plan.dmaMemory),
     coherent: coherentChoice(plan, options.coherentOrder),
-    swiotlb: swiotlbOf(plan, plan.dmaMemory.swiotlb),
+    swiotlb: plan.bounce === 'swiotlb' ? swiotlbOf(plan, plan.dmaMemory.swiotlb) : null,
+    bounce: plan.bounce,
   });
   const observer = observe(hardware, kernel, options.dmaDebug);
   const coherent = coherentCpus(plan);
@@ -92,8 +92,9 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
   if (observer !== null) observeIommus(hardware, kernel.iommus, observer);
   const notes: string[] = [];
   const iommus = bindIommus(plan, hardware, kernel, notes);
-  const masters = bindMasters(hardware, kernel, iommus);
-  const devices = bindDevices(plan, hardware, kernel, iommus, notes);
+  const maker = new DeviceMaker(kernel, iommus);
+  const masters = bindMasters(hardware, maker);
+  const devices = bindDevices(plan, hardware, kernel, maker, notes);
   observer?.booted();
   return {
     plan,
@@ -213,29 +214,6 @@ const startInterrupts = (
   kernel.startInterrupts(domain);
 };
 
-/** The kernel's view of a DMA configuration. */
-const deviceDma = (
-  { dma, kind }: DmaFacts,
-  kernel: Kernel,
-  path: TranslatedPath | null = null,
-): DeviceDma =>
-  deviceDmaOf({
-    mask: Number(dma.mask),
-    coherentMask: Number(dma.mask),
-    busLimit: dma.busDmaLimit === null ? null : Number(dma.busDmaLimit),
-    rangeMap:
-      dma.map?.map(region => ({
-        dma: dmaAddr(Number(region.dma)),
-        cpu: physAddr(Number(region.cpu)),
-        size: Number(region.size),
-      })) ?? null,
-    coherent: dma.coherent,
-    ops: kernel.dma.opsFor(dma.coherent, path),
-    prefers32Bit: kind === 'pci-bridge' ? { only32: true } : null,
-    // ULONG_MAX of the architecture: dma_get_seg_boundary() without dma_parms.
-    segBoundary: kernel.mm.layout.image === 'arm64' ? 2 ** 64 - 1 : 2 ** 32 - 1,
-  });
-
 /** IOMMUs, which have interrupts as any device has. */
 const bindIommus = (
   plan: MachinePlan,
@@ -255,15 +233,12 @@ const bindIommus = (
     notes,
   );
 
-const bindMasters = (hardware: Hardware, kernel: Kernel, iommus: BoundIommus): BoundMaster[] =>
-  hardware.masters.map(({ plan, base, model }) => {
+const bindMasters = (hardware: Hardware, maker: DeviceMaker): BoundMaster[] =>
+  hardware.masters.map(({ plan, base, model: { name } }) => {
     const registers = [{ start: physAddr(base), size: TEST_MASTER.size }];
-    const { group, path } = iommus.behind(plan.facts);
-    const dma = deviceDma(plan.facts, kernel, path);
-    const dev = kernel.addDevice(model.name, null, dma, registers, []);
-    if (group !== null) kernel.iommus.addDevice(group, dev);
+    const dev = maker.make(plan.facts, { name, ofPath: null, registers, irqs: [] });
     const device = probeDevice(testMasterDriver, dev);
-    if (typeof device === 'number') throw new BenchError(`${model.name}: probe: ${device}`);
+    if (typeof device === 'number') throw new BenchError(`${name}: probe: ${device}`);
     return { plan, device };
   });
 
@@ -272,7 +247,7 @@ const bindDevices = (
   plan: MachinePlan,
   hardware: Hardware,
   kernel: Kernel,
-  iommus: BoundIommus,
+  maker: DeviceMaker,
   notes: string[],
 ): readonly BoundDevice[] =>
   hardware.devices.flatMap(({ plan: device, irq }): BoundDevice[] => {
@@ -280,10 +255,9 @@ const bindDevices = (
     const driver = deviceKindOf(compatible)?.driver;
     invariant(driver !== undefined, `${node.path}: a model without a driver`);
     const irqs = wireInterrupts(plan, hardware, kernel.irq, [irq], node, notes);
-    const { group, path } = iommus.behind(device.effective);
-    const dma = deviceDma(device.effective, kernel, path);
-    const dev = kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
-    if (group !== null) kernel.iommus.addDevice(group, dev);
+    const { name, path: ofPath } = node;
+    const registers = resources.map(toResource);
+    const dev = maker.make(device.effective, { name, ofPath, registers, irqs });
     const bound = probeDevice(driver, dev);
     if (typeof bound !== 'number') return [{ plan: device, dev, bound }];
     notes.push(`${node.path}: probe with driver ${driver.name} failed with error ${bound}`);

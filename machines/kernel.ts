@@ -40,6 +40,7 @@ import type { SetAside } from '../mm/dma-direct-alloc';
 import { dmaIommu, IommuDma } from '../mm/dma-iommu';
 import { IommuAllocation } from '../mm/dma-iommu-alloc';
 import { DmaTables } from '../mm/dma-tables';
+import { DmaBounce } from '../mm/dmabounce';
 import type { TranslatedPath } from '../mm/dma-tables';
 import { Iommus } from '../mm/iommu/core';
 import type { IommusConfig } from '../mm/iommu/core';
@@ -48,6 +49,7 @@ import { pageToPhys, physToPage } from '../mm/page-alloc';
 import { PhysMemory } from '../mm/phys-memory';
 import { Slab } from '../mm/slab';
 import type { Swiotlb } from '../mm/swiotlb';
+import type { BounceName } from './bounce';
 import { coherentBoot, placesOf } from './coherent';
 import {
   contiguousArea,
@@ -85,6 +87,8 @@ export interface KernelBoot {
   readonly coherent?: CoherentChoice;
   /** Memory to bounce through: how much, and whether all DMA goes that way; absent: none. */
   readonly swiotlb?: SwiotlbBoot | null;
+  /** What takes data round; swiotlb if absent. */
+  readonly bounce?: BounceName;
   /** What a device behind an IOMMU gets (iommu.passthrough, iommu.strict); strict translation if absent. */
   readonly iommuDefault?: IommusConfig['defaultType'];
 }
@@ -159,7 +163,10 @@ export class Kernel {
     this.users = new UserSpaces(this.mm);
     this.dma = this.#makeDmaTables(boot);
     this.swiotlb = this.#makeSwiotlb(boot, this.mm.bounce);
-    this.dma.bounce = this.swiotlb ?? withoutSwiotlb(this.mm);
+    this.dma.bounce =
+      boot.bounce === 'dmabounce'
+        ? new DmaBounce(this.arch, body => this.keepingPages(body))
+        : (this.swiotlb ?? withoutSwiotlb(this.mm));
     this.iommus = new Iommus({
       memory: this.#tableMemory(),
       cpus: this.cpu,
@@ -175,6 +182,14 @@ export class Kernel {
   get usedPages(): number {
     const { pages, tablePages } = this.mm;
     return pages.managedPages - pages.freePages - tablePages - this.#iommuPages;
+  }
+
+  /** Carries something out that fills pools of coherent memory, which keep what they have. */
+  keepingPages<Value>(body: () => Value): Value {
+    const before = this.usedPages;
+    const value = body();
+    this.poolPages += this.usedPages - before;
+    return value;
   }
 
   get services(): DriverServices {

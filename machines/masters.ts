@@ -1,5 +1,6 @@
 import { hex } from '../drivers/base/types/address';
 import { iommuMatch, streamsOf } from './iommus';
+import { isUntrusted } from './plan-devices';
 import type { DevicePlan } from './plan-devices';
 import type { DmaFacts } from './quirks';
 
@@ -62,10 +63,11 @@ const keyOf = (facts: DmaFacts): string => {
   return [...waysOf(facts), ...behind].join(', ');
 };
 
-const waysOf = ({ dma }: DmaFacts): readonly string[] => {
+const waysOf = (facts: DmaFacts): readonly string[] => {
+  const { dma } = facts;
   const windows = (dma.map ?? []).map(
     ({ dma: bus, cpu, size }) => `${hex(bus)}→${hex(cpu)}+${hex(size)}`,
   );
   const coherence = dma.coherent ? 'coherent' : 'non-coherent';
-  return [coherence, ...windows];
+  return [coherence, ...windows, ...(isUntrusted(facts) ? ['not trusted'] : [])];
 };

@@ -89,6 +89,13 @@ const madeCoherent = (
   return isKept ? { ...made, quirks: [name] } : facts;
 };
 
+/**
+ * Whether what is behind a PCI host is not to be trusted: it has a port that leads out of the case
+ * (`external-facing`, pci_set_bus_of_node and set_pcie_untrusted of drivers/pci).
+ */
+export const isUntrusted = ({ node, kind }: DmaFacts): boolean =>
+  kind === 'pci-bridge' && [...node.children.values()].some(port => port.has('external-facing'));
+
 const factsOf = (
   node: DtNode,
   phandles: Phandles,

@@ -9,6 +9,8 @@ import { InputError } from '../drivers/base/types/errors';
 import { ofDevices } from '../drivers/of/platform';
 import type { OfDevice } from '../drivers/of/platform';
 import type { CoherentName } from '../mm/arch-dma';
+import { bounceNameOf } from './bounce';
+import type { BounceName } from './bounce';
 import { coherentNameOf } from './coherent';
 import { deviceKindOf } from './devices';
 import { checkIommus, iommuMatch } from './iommus';
@@ -35,6 +37,8 @@ export interface PlanOptions {
   readonly quirks: readonly QuirkChoice[];
   /** How coherent memory is made, in place of the board's own way. */
   readonly coherent?: CoherentName;
+  /** What takes data round where a device does not reach it. */
+  readonly bounce?: BounceName;
   /** The kernel's command line, after that of the tree. */
   readonly dmaMemory?: DmaMemoryOptions;
 }
@@ -54,6 +58,8 @@ export interface MachinePlan {
   readonly facts: MachineFacts;
   /** How memory is made that devices which do not snoop share with the CPUs. */
   readonly coherent: CoherentName;
+  /** What takes data round where a device does not reach it. */
+  readonly bounce: BounceName;
   /** What the kernel's command line says of memory for DMA. */
   readonly dmaMemory: DmaMemoryOptions;
   /** What a reader should know: assumptions, and what of the tree was not taken as written. */
@@ -95,6 +101,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
       outerIoCoherent: false,
     }),
     coherent: options.coherent ?? coherentNameOf(tree, cpus),
+    bounce: bounceNameOf(tree, arch, options.bounce),
     dmaMemory: { ...treeParameters(tree), ...options.dmaMemory },
     notes: [...cpuNotes, ...memory.notes, ...deviceNotes(devices, memory.reserved, phandles)],
   };

@@ -50,13 +50,9 @@ export const prepareAtomicPools = (kernel: Kernel, size = DEFAULT_COHERENT_POOL)
     zones: mm.layout.image === 'arm64' ? zones : zones.slice(-1),
     // Past the counts of what drivers ask for.
     backing: (bytes, gfp) => {
-      const before = kernel.usedPages;
-      const block = coherent.strategy.alloc({
-        ...{ size: bytes, memory: 'dmacoherent', gfp },
-        limit: physAddr(Number.MAX_SAFE_INTEGER),
-        isRaw: true,
-      });
-      kernel.poolPages += kernel.usedPages - before;
+      const limit = physAddr(Number.MAX_SAFE_INTEGER);
+      const request = { size: bytes, memory: 'dmacoherent', gfp, limit, isRaw: true } as const;
+      const block = kernel.keepingPages(() => coherent.strategy.alloc(request));
       return 'refused' in block ? null : block;
     },
     io: io.relaxed,

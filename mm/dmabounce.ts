@@ -35,6 +35,8 @@ export interface DmaBounceConfig {
   readonly needsBounce: NeedsBounce;
 }
 
+type Growing = (body: () => DmaMemory | null) => DmaMemory | null;
+
 /** A mapping's way round (struct safe_buffer). */
 interface SafeBuffer {
   readonly original: PhysAddr;
@@ -71,10 +73,13 @@ export class DmaBounce implements Bounce {
   readonly name = 'dmabounce';
   readonly isCoherent = true;
   readonly #cache: CacheMaintenance;
+  readonly #growing: Growing;
   readonly #devices = new Map<Device, Registered>();
 
-  constructor(cache: CacheMaintenance) {
+  /** `growing`: carries out what may make a pool larger, whose memory stays. */
+  constructor(cache: CacheMaintenance, growing: Growing = body => body()) {
     this.#cache = cache;
+    this.#growing = growing;
   }
 
   /** The device's buffers are bounced from now on: 0 or -ENOMEM (dmabounce_register_dev). */
@@ -212,7 +217,9 @@ export class DmaBounce implements Bounce {
     const { address, linear, size, direction } = what;
     const pool = pools.find(candidate => size <= candidate.size) ?? null;
     const memory =
-      pool === null ? SAFE_MEMORY.alloc(dev, size, GFP_ATOMIC) : dmaPoolAlloc(pool, GFP_ATOMIC);
+      pool === null
+        ? SAFE_MEMORY.alloc(dev, size, GFP_ATOMIC)
+        : this.#growing(() => dmaPoolAlloc(pool, GFP_ATOMIC));
     const phys = memory === null ? null : dmaToPhys(dev, memory.dmaHandle);
     if (memory === null || phys === null) {
       const text = `alloc_safe_buffer: could not alloc dma memory (size=${size})`;

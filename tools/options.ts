@@ -1,5 +1,6 @@
 import { InputError } from '../drivers/base/types/errors';
 import type { DmaTiming } from '../drivers/base/hw/dma-port';
+import { parseBounce } from '../machines/bounce';
 import { parseKernelParameters } from '../machines/kernel-parameters';
 import { parseCoherent } from '../machines/coherent';
 import type { DmaDebugOptions } from '../mm/dma-debug';
@@ -92,10 +93,12 @@ export const planOptions = ({
   memory,
   quirk = [],
   coherent,
+  bounce,
   cmdline,
 }: MachineOptions): PlanOptions => ({
   memory: memory === undefined ? null : parseMemory(memory),
   quirks: quirk.map(parseQuirk),
   ...(coherent === undefined ? {} : { coherent: parseCoherent(coherent, '--coherent') }),
+  ...(bounce === undefined ? {} : { bounce: parseBounce(bounce, '--bounce') }),
   ...(cmdline === undefined ? {} : { dmaMemory: parseKernelParameters(cmdline, '--cmdline') }),
 });

@@ -12,6 +12,8 @@ import { dmaAddr, physAddr } from '../../drivers/base/types/address';
 import { MIB, PAGE_SIZE } from '../../drivers/base/types/bits';
 import { UnmodelledError } from '../../drivers/base/types/errors';
 import { Random } from '../../drivers/base/types/random';
+import { parseBounce } from '../../machines/bounce';
+import { loadBoard } from '../../machines/boards';
 import { bootMachine } from '../../machines/boot';
 import type { Machine } from '../../machines/machine';
 import { planMachine } from '../../machines/plan';
@@ -22,15 +24,17 @@ import { DMA_MAPPING_ERROR, dmaMapSingle, dmaUnmapSingle } from '../../mm/dma-ma
 import type { CoherentName } from '../../mm/arch-dma';
 import { CmaArea } from '../../mm/cma';
 import type { MovableOwner } from '../../mm/movable';
-import { pageToPhys, physToPage } from '../../mm/page-alloc';
+import { pageToPhys, pfnToPage, physToPage } from '../../mm/page-alloc';
 import { boot } from '../support/booted';
+import { BOARD_FOLDER } from '../support/board-folder';
 import { dt, ref } from '../support/dt';
+import type { DtLiteral } from '../support/dt';
 import { inputError } from '../support/input-error';
 
 const { FromDevice, Bidirectional } = DmaDirection;
 const POOL = 'shared-dma-pool';
 
-const SMALL = {
+const SMALL: DtLiteral = {
   compatible: 'acme,soc',
   '#address-cells': [1],
   '#size-cells': [1],
@@ -40,7 +44,7 @@ const SMALL = {
     'cpu@0': { device_type: 'cpu', compatible: 'arm,cortex-a9', reg: [0] },
   },
   memory: { device_type: 'memory', reg: [0x8000_0000, 0x1000_0000] },
-} as const;
+};
 
 /** 256 MiB, with a pool, an area for movable pages, and what is neither. */
 const TREE = dt({
@@ -61,6 +65,11 @@ const TREE = dt({
     'plain: plain@8b100000': { reg: [0x8b10_0000, 0x1000] },
     'jail: jail@8b200000': { compatible: 'restricted-dma-pool', reg: [0x8b20_0000, 0x10_0000] },
   },
+  'copy-engine@3000': {
+    compatible: 'dmabench,copy-engine',
+    reg: [0x3000, 0x1000],
+    'memory-region': [ref('pool')],
+  },
   'wifi@2000': {
     compatible: 'acme,wifi',
     reg: [0x2000, 0x1000],
@@ -75,6 +84,14 @@ const bootTree = (
   coherent: CoherentName = 'cma-remap',
 ): Machine =>
   bootMachine(planMachine(TREE, { ...PLAIN, dmaMemory, coherent }), {
+    adversary: new LruAdversary(),
+    random: new Random(1),
+    timing: 'latest',
+    streaming: ALL_STEPS,
+  });
+
+const bootPlain = (tree: DtLiteral): Machine =>
+  bootMachine(planMachine(dt(tree), PLAIN), {
     adversary: new LruAdversary(),
     random: new Random(1),
     timing: 'latest',
@@ -115,6 +132,11 @@ test('a pool beyond the reach of a device is given all the same, and told of', t
     machine.kernel.log.lines.at(-1)?.text,
     "platform wifi: reserved memory is beyond device's set DMA address range",
   );
+});
+
+test('the driver of an engine takes the memory that its tree reserves for it', t => {
+  const [engine] = machine.copyEngines;
+  t.is(engine?.dev.dma.pool?.name, 'pool@88000000');
 });
 
 test('areas for movable pages are given by name, and are what memory is from; what is none of this is an error', t => {
@@ -306,6 +328,68 @@ test('cma= is in place of the area of the tree, whose memory is like any other t
     bootTree({ cma: { size: 0, start: 0, end: null } }, 'legacy-remap').kernel.setAside.cma,
     null,
   );
+});
+
+/** A bus like that of an IXP4xx: its masters reach the first 64 MiB of RAM. */
+const WINDOW: DtLiteral = {
+  ...SMALL,
+  'bus@0': {
+    compatible: 'simple-bus',
+    '#address-cells': [1],
+    '#size-cells': [1],
+    ranges: true,
+    'dma-ranges': [0, 0x8000_0000, 0x400_0000],
+    'dma@1000': { compatible: 'acme,dma', reg: [0x1000, 0x1000], dmas: [ref('ctl')] },
+    'ctl: ctl@2000': { compatible: 'acme,ctl', reg: [0x2000, 0x1000], '#dma-cells': [0] },
+  },
+};
+
+test('dmabounce is had by name, of a user or of a tree, and takes data round where a bus ends', t => {
+  const choices = { 'dmabench,bounce': 'dmabounce', 'dmabench,coherent': 'legacy-remap' };
+  const chosen = { chosen: choices };
+  t.is(planMachine(dt({ ...WINDOW, ...chosen }), PLAIN).bounce, 'dmabounce');
+  const { kernel, hardware, masters } = bootPlain({ ...WINDOW, ...chosen });
+  t.is(kernel.dma.bounce?.name, 'dmabounce');
+  const dev = masters.map(({ device: { dev: one } }) => one).find(one => one.dma.busLimit !== null);
+  assert.ok(dev);
+  const { pages, layout } = kernel.mm;
+  const taken = Array.from({ length: 32 }, () => pages.allocPages(GFP_KERNEL, 10) ?? pfnToPage(0));
+  const isFar = (page: Page): boolean => pageToPhys(page) >= 0x8400_0000;
+  for (const page of taken.filter(one => !isFar(one))) pages.freePagesAt(page, 10);
+  const [far] = taken.filter(isFar);
+  assert.ok(far !== undefined);
+  const buffer = layout.physToVirt(pageToPhys(far));
+  assert.ok(buffer !== null);
+  const used = kernel.usedPages - kernel.poolPages;
+  const handle = dmaMapSingle(dev, buffer, 64, FromDevice);
+  t.true(handle < 0x400_0000);
+  hardware.debugPort().write32(physAddr(0x8000_0000 + handle + 8), 0x77);
+  dmaUnmapSingle(dev, handle, 64, FromDevice);
+  t.is(kernel.cpu.load32(buffer + 8), 0x77);
+  t.is(kernel.usedPages - kernel.poolPages, used);
+  const wrong = inputError(() =>
+    planMachine(loadBoard('juno', BOARD_FOLDER), { ...PLAIN, bounce: 'dmabounce' }),
+  );
+  t.is(wrong, '--bounce: expected a 32-bit ARM machine, found arm64');
+  t.is(
+    inputError(() => parseBounce('x', 'p')),
+    "p: expected swiotlb or dmabounce, found 'x'",
+  );
+});
+
+test('what is behind a port that leads out of the case is not trusted', t => {
+  const host = (port: DtLiteral): DtLiteral => ({
+    ...SMALL,
+    'pcie@4000': {
+      ...{ compatible: 'acme,pcie', device_type: 'pci', reg: [0x4000, 0x1000] },
+      ...{ '#address-cells': [3], '#size-cells': [2], ranges: true },
+      'pcie@0,0': { device_type: 'pci', reg: [0, 0, 0, 0, 0], ...port },
+    },
+  });
+  const trust = (port: DtLiteral): boolean[] =>
+    bootPlain(host(port)).masters.map(({ device: { dev } }) => !dev.dma.isUntrusted);
+  t.deepEqual(trust({}), [true]);
+  t.deepEqual(trust({ 'external-facing': true }), [false]);
 });
 
 test('swiotlb is where Linux has it', t => {

@@ -9,6 +9,8 @@ export interface MachineOptions {
   readonly load: readonly string[] | undefined;
   /** A strategy of making coherent memory. */
   readonly coherent?: string | undefined;
+  /** What takes data round where a device does not reach it. */
+  readonly bounce?: string | undefined;
   /** Words of the kernel's command line. */
   readonly cmdline?: string | undefined;
 }

@@ -50,6 +50,12 @@ const coherent = {
   describe: 'How memory is shared with devices that do not snoop: a strategy by name',
 } as const satisfies Options;
 
+const bounce = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'What takes data round where a device does not reach it: swiotlb or dmabounce',
+} as const satisfies Options;
+
 const cmdline = {
   type: 'string',
   requiresArg: true,
@@ -57,7 +63,7 @@ const cmdline = {
 } as const satisfies Options;
 
 /** What changes a machine. */
-export const machineOptions = { memory, quirk, overlay, load, coherent, cmdline };
+export const machineOptions = { memory, quirk, overlay, load, coherent, bounce, cmdline };
 
 /** Not drawn by chance: two people who type the same see the same. */
 const DEFAULT_SEED = '1';

@@ -20,6 +20,8 @@ export interface SavedMachine {
   readonly load: readonly string[];
   /** A strategy of making coherent memory; null: the board's own. */
   readonly coherent: string | null;
+  /** What takes data round; null: the board's own. */
+  readonly bounce: string | null;
   /** Words of the kernel's command line beside the tree's; null: none. */
   readonly cmdline: string | null;
   /** Places whose calls were left out. */
@@ -136,6 +138,7 @@ const machine = record<SavedMachine>({
   overlay: list(text, MOST_OPTIONS),
   load: list(text, MOST_OPTIONS),
   coherent: nullable(text),
+  bounce: nullable(text),
   cmdline: nullable(text),
   drop: list(text, MOST_OPTIONS),
   seed: text,

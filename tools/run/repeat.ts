@@ -24,6 +24,7 @@ const machineWords = ({
   memory,
   load = [],
   coherent,
+  bounce,
   cmdline,
 }: MachineOptions): string[] => [
   ...overlay.flatMap(file => ['--overlay', file]),
@@ -31,12 +32,14 @@ const machineWords = ({
   ...(memory === undefined ? [] : ['--memory', memory]),
   ...load.flatMap(file => ['--load', file]),
   ...(coherent === undefined ? [] : ['--coherent', coherent]),
+  ...(bounce === undefined ? [] : ['--bounce', bounce]),
   ...(cmdline === undefined ? [] : ['--cmdline', cmdline]),
 ];
 
 const savedWords = ({
   memory,
   coherent,
+  bounce,
   cmdline,
   ...others
 }: Omit<SavedMachine, 'board' | 'drop' | 'seed'>): string[] =>
@@ -44,6 +47,7 @@ const savedWords = ({
     ...others,
     memory: memory ?? undefined,
     coherent: coherent ?? undefined,
+    bounce: bounce ?? undefined,
     cmdline: cmdline ?? undefined,
   });
 

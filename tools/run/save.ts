@@ -26,8 +26,9 @@ export const saveRun = (
   findings: readonly KeptFinding[],
 ): void => {
   const { board, memory = null, quirk = [], overlay = [], load = [] } = args;
-  const { coherent = null, cmdline = null, drop = [], seed } = args;
-  const machine = { board, memory, quirk, overlay, load, coherent, cmdline, drop, seed };
+  const { coherent = null, bounce = null, cmdline = null, drop = [], seed } = args;
+  const ways = { coherent, bounce, cmdline };
+  const machine = { board, memory, quirk, overlay, load, ...ways, drop, seed };
   try {
     for (const { finding, script } of findings) {
       if (finding.witness === null || script === null) continue;

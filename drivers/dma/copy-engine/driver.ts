@@ -1,5 +1,5 @@
 import type { Device, Driver } from '../../base/kernel/device';
-import { EIO, ENOMEM, ETIMEDOUT } from '../../base/kernel/errno';
+import { EIO, ENODEV, ENOMEM, ETIMEDOUT } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
 import type { IrqReturn } from '../../base/kernel/irq';
 import { ioRegisters } from '../../base/kernel/registers';
@@ -106,6 +106,12 @@ export class CopyEngineDevice {
   }
 }
 
+/** What the tree reserves for the engine, if it does; 0 or an errno. */
+const ownMemory = (dev: Device): number => {
+  const result = dev.services.reservedMemDeviceInit(dev, 0);
+  return result === -ENODEV ? 0 : result;
+};
+
 export const copyEngineDriver: Driver<CopyEngineDevice> = {
   name: 'copy-engine',
   compatible: ['dmabench,copy-engine'],
@@ -118,7 +124,8 @@ export const copyEngineDriver: Driver<CopyEngineDevice> = {
     // The engine drives 40 address bits; the bus it sits on may carry fewer.
     const reached = dmaSetMaskAndCoherent(dev, ADDRESS_MASK);
     const engine = new CopyEngineDevice(dev, base);
-    const result = reached === 0 ? engine.start() : reached;
+    const given = reached === 0 ? ownMemory(dev) : reached;
+    const result = given === 0 ? engine.start() : given;
     if (result === 0) return engine;
     dev.services.iounmap(base);
     return result;

@@ -12,7 +12,7 @@ const RUN: SavedRun = {
   version: '1.2.3',
   machine: {
     ...{ board: 'b', memory: null, quirk: ['+q'], overlay: [], load: [], coherent: null },
-    ...{ cmdline: null, drop: [], seed: '1' },
+    ...{ bounce: null, cmdline: null, drop: [], seed: '1' },
   },
   findings: [
     kept({ story: refillStory(), script: ['{"event":1}'], because: 'so' }),

@@ -30,6 +30,7 @@ test('everything that decides the outcome is in the line', t => {
     overlay: ['a.dtbo', 'b.dts'],
     load: ['own.ts'],
     coherent: 'carveout',
+    bounce: 'dmabounce',
     cmdline: 'swiotlb=force cma=16M',
     suite: ['cache', 'mmu.*'],
     'dma-timing': 'latest',
@@ -39,7 +40,7 @@ test('everything that decides the outcome is in the line', t => {
   t.is(
     line,
     'dmabench run virt --overlay a.dtbo --overlay b.dts --quirk=-mvebu-hwcc ' +
-      '--quirk=+keystone-offset --memory 1G --load own.ts --coherent carveout ' +
+      '--quirk=+keystone-offset --memory 1G --load own.ts --coherent carveout --bounce dmabounce ' +
       "--cmdline 'swiotlb=force cma=16M' --suite cache --suite 'mmu.*' --adversary random --seed 1 --dma-timing latest " +
       '--dma-debug off --dma-debug driver=x --drop mm/a.ts:1 --drop mm/b.ts:2',
   );
