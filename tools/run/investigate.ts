@@ -1,5 +1,5 @@
 import { CheckedComplex } from '../../arch/arm/checked/complex';
-import { classify, classifyEarly, lastDeviceWrite } from '../../arch/arm/coherence/classify';
+import { classify, classifyEarly, passedByLoad } from '../../arch/arm/coherence/classify';
 import type { Classified } from '../../arch/arm/coherence/classify';
 import { earlyScript, toScript } from '../../arch/arm/coherence/script';
 import { eventsOfByte } from '../../arch/arm/coherence/story';
@@ -141,11 +141,12 @@ const explain = (sets: StateSets, history: LineStory, raw: CountedFinding): Seen
       if (seen !== null) return seen;
     }
   }
-  return has(raw.verdict, [EARLY]) ? explainEarly(history, raw, all.filter(isOf)) : null;
+  return has(raw.verdict, [EARLY]) ? explainEarly(sets, history, raw, all.filter(isOf)) : null;
 };
 
-/** Of the bytes of an early load, the one that a device wrote last: others may be as they should. */
+/** Of the bytes of an early load, the one that was written last: others may be as they should. */
 const explainEarly = (
+  sets: StateSets,
   history: LineStory,
   raw: CountedFinding,
   bytes: readonly number[],
@@ -154,15 +155,15 @@ const explainEarly = (
     const entry = eventsOfByte(history, byte).findLast(
       ({ index }) => history.events[index]?.event === raw.event,
     )?.index;
-    const write = entry === undefined ? null : lastDeviceWrite(history, byte, entry);
+    const write = entry === undefined ? null : passedByLoad(sets, history, byte, entry);
     return entry === undefined || write === null ? [] : [{ byte, entry, written: write.event }];
   });
   const last = Math.max(...loads.map(({ written }) => written));
   const load = loads.find(({ written }) => written === last);
   if (load === undefined) return null;
   const { byte, entry } = load;
-  const classified = classifyEarly(history, byte, entry);
-  const script = linesOf(earlyScript(history, byte, entry));
+  const classified = classifyEarly(sets, history, byte, entry);
+  const script = linesOf(earlyScript(sets, history, byte, entry));
   return { byte, entry, witness: null, classified, kind: 'stale', script };
 };
 

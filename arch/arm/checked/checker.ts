@@ -10,7 +10,6 @@ import type {
 } from '../../../drivers/base/types/observer';
 import { LineStates } from '../coherence/line-states';
 import type { StateSets } from '../coherence/sets';
-import { CLEAN_INVALIDATE } from '../coherence/state';
 import { StoryRecorder } from '../coherence/story';
 import { WATCHED } from '../coherence/verdicts';
 import { highMask, lowMask } from './byte-masks';
@@ -142,7 +141,7 @@ export class Checker implements MemoryWatch {
   /** Before an access beyond the inner caches: what an outer cache that is off cannot hold. */
   beforeOuter(line: number): void {
     if (!this.isOuterOff) return;
-    this.lines.maintainOuter(line, CLEAN_INVALIDATE);
+    this.lines.bypassOuter(line);
     this.lines.barriers.outerSync();
   }
 
@@ -161,7 +160,9 @@ export class Checker implements MemoryWatch {
   /** The outer cache is switched on, or off for good. */
   setOuter(enabled: boolean): void {
     if (enabled && this.isOuterOff) {
-      this.eachLine(line => this.lines.maintainOuter(line, CLEAN_INVALIDATE));
+      this.eachLine(line => {
+        this.lines.bypassOuter(line);
+      });
       this.lines.barriers.outerSync();
     }
     this.isOuterOff = this.#hasOuter && !enabled;

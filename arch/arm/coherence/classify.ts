@@ -3,11 +3,13 @@ import { BenchError } from '../../../drivers/base/types/errors';
 import type { ByteRange, MissingCall } from '../../../drivers/base/types/finding';
 import type { RuleId } from '../../../drivers/base/types/rules';
 import { Cacheability } from '../mmu/attributes';
+import { MOVE_SHIFT } from './sets';
 import type { StateSets } from './sets';
 import { Buffered, CLEAN, Copy, INVALIDATE, NO_STORE } from './state';
 import type { ByteState } from './state';
-import { isOwn, rangeOf } from './story';
+import { eventsOfByte, isOwn, rangeOf } from './story';
 import type { LineStory, StoryEntry } from './story';
+import { MAY_STALE } from './verdicts';
 import type { Witness } from './witness';
 
 /*
@@ -224,19 +226,26 @@ export const classify = (
 };
 
 /**
- * A load that nothing orders after the write of the device (verdict EARLY) and that the caches
+ * A load that nothing orders after what it should have seen (verdict EARLY) and that the caches
  * answer rightly: what is missing is a read barrier.
  */
-export const classifyEarly = (story: LineStory, byte: number, index: number): Classified => {
+export const classifyEarly = (
+  sets: StateSets,
+  story: LineStory,
+  byte: number,
+  index: number,
+): Classified => {
   const access = at(story.events, index);
-  const write = lastWrite(story, byte, index);
+  const passed = passedByLoad(sets, story, byte, index);
+  const isMaintained = passed !== null && isMaintenance(passed);
+  const what = isMaintained ? 'the outer cache has been maintained' : 'the device has written';
   return {
     rule: 'missing-read-barrier',
-    because: 'nothing keeps the load from being performed before the device has written',
+    because: `nothing keeps the load from being performed before ${what}`,
     missing: {
-      call: 'dmaRmb',
+      call: isMaintained ? 'rmb' : 'dmaRmb',
       range: rangeOf(story, access),
-      between: [write?.at ?? null, access.at],
+      between: [passed?.at ?? null, access.at],
     },
   };
 };
@@ -299,14 +308,29 @@ const lastOf = (
 const lastWrite = (story: LineStory, byte: number, before: number): StoryEntry | null =>
   lastOf(story, before, entry => isWriteTo(entry, byte));
 
-/** The last write of a byte before an entry, if a device made it. */
-export const lastDeviceWrite = (
+/**
+ * What a load may have been performed before, if no barrier was between: maintenance of the outer
+ * cache before which it would have answered wrongly, or else the last write, if a device made it.
+ */
+export const passedByLoad = (
+  sets: StateSets,
   story: LineStory,
   byte: number,
-  before: number,
+  load: number,
 ): StoryEntry | null => {
-  const write = lastWrite(story, byte, before);
-  return write?.by.kind === 'device' ? write : null;
+  const write = lastWrite(story, byte, load);
+  const { own } = at(story.events, load);
+  let set = story.start[byte] ?? sets.initial;
+  let passed = write?.by.kind === 'device' ? write : null;
+  for (const { index, event } of eventsOfByte(story, byte)) {
+    if (index >= load) break;
+    const entry = at(story.events, index);
+    const wasStale = (sets.verdict(set, own) & MAY_STALE) !== 0;
+    const isAfter = write === null || index > story.events.indexOf(write);
+    if (entry.access === 'outer maintenance' && wasStale && isAfter) passed = entry;
+    set = sets.move(set, event) >>> MOVE_SHIFT;
+  }
+  return passed;
 };
 
 const laterOf = (a: StoryEntry | null, b: StoryEntry | null): StoryEntry | null =>

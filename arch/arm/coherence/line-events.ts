@@ -52,6 +52,9 @@ export class LineEvents {
   readonly barriers: Barriers;
   readonly numbers: EventNumbers;
   recorder: LineRecorder | null = null;
+  /** What `find` found, as a mask. */
+  foundLow = 0;
+  foundHigh = 0;
 
   readonly #groups: LineGroups;
   #line = 0;
@@ -225,6 +228,20 @@ export class LineEvents {
       groups.set[n] = this.#after(i32(groups.set, n), event);
     }
     if (this.recorder !== null) this.#tell(ALL, ALL, event, NO_EVENT);
+  }
+
+  /** Finds the bytes of the open line of which one of these events has a bit in its verdict. */
+  find(events: Int32Array, bit: number): void {
+    const groups = this.#groups;
+    this.foundLow = 0;
+    this.foundHigh = 0;
+    for (let n = 0; n < groups.count; n++) {
+      for (const event of events) {
+        if ((this.sets.verdict(i32(groups.set, n), event) & bit) === 0) continue;
+        this.foundLow |= i32(groups.low, n);
+        this.foundHigh |= i32(groups.high, n);
+      }
+    }
   }
 
   /** The set of one byte of the open line. */

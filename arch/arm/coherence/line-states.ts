@@ -12,8 +12,8 @@ import { DEVICE_HIGH, DEVICE_LOW, DEVICE_WRITE, OWNER } from './line-store';
 import type { LineStore } from './line-store';
 import { NO_STEP, PairSteps } from './pair-steps';
 import type { StateSets } from './sets';
-import { CLEAN } from './state';
-import { EARLY, UNWRITTEN, WATCHED } from './verdicts';
+import { CLEAN, CLEAN_INVALIDATE } from './state';
+import { EARLY, MAY_STALE, UNWRITTEN, WATCHED } from './verdicts';
 
 /**
  * The possible states of every line of a machine. Lines are numbered from RAM's word indices;
@@ -35,6 +35,8 @@ export class LineStates {
   /** Per access: a load may be performed before its time; an alias whose maintenance it follows. */
   readonly #isEarly: readonly boolean[];
   readonly #follows: Int32Array;
+  /** The loads that may be performed before their time, as events. */
+  readonly #earlyLoads: Int32Array;
 
   /** `live`: what translations reach before anything is mapped (INNER_LIVE, OUTER_LIVE). */
   constructor(sets: StateSets, lineBytes: number, cpus: number, live = 0) {
@@ -50,6 +52,7 @@ export class LineStates {
     this.#deviceWrites = new DeviceWrites(this.lineStore, lineBytes);
     this.#accesses = targets.length;
     this.#isEarly = targets.map(({ kind }) => earlyLoads && kind.inner === 0);
+    this.#earlyLoads = this.#numbers.load.filter((_, access) => this.#isEarly[access]);
     this.#follows = Int32Array.from(targets, ({ kind, alias }) =>
       kind.inner === 0 ? NO_EVENT : i32(this.#numbers.follow, alias),
     );
@@ -166,8 +169,28 @@ export class LineStates {
     return this.#lines.everywhere(line, i32(this.#numbers.maintainSetWay, operation));
   }
 
+  /**
+   * By its registers, which nothing orders with loads: one that no first level keeps may be performed
+   * before, and answer what it would have answered then.
+   */
   maintainOuter(line: number, operation: number): number {
-    return this.#lines.everywhere(line, i32(this.#numbers.maintainOuter, operation));
+    const event = i32(this.#numbers.maintainOuter, operation);
+    if (event < 0) return 0;
+    const lines = this.#lines;
+    lines.open(line);
+    lines.find(this.#earlyLoads, MAY_STALE);
+    if ((lines.foundLow | lines.foundHigh) !== 0) {
+      const { foundLow, foundHigh } = lines;
+      this.#deviceWrites.note(line, foundLow, foundHigh, this.barriers.deviceWrite());
+    }
+    const verdict = lines.change(-1, -1, event, NO_EVENT);
+    lines.close();
+    return verdict;
+  }
+
+  /** As it is where nothing is kept: cleaned and invalidated, at no particular time. */
+  bypassOuter(line: number): void {
+    this.#lines.everywhere(line, i32(this.#numbers.maintainOuter, CLEAN_INVALIDATE));
   }
 
   deviceRead(line: number, low: number, high: number, snooped: boolean): number {

@@ -1,6 +1,7 @@
 import { at } from '../../../drivers/base/types/arrays';
+import { passedByLoad } from './classify';
 import type { CheckerProfile } from './profile';
-import { isOwn } from './story';
+import type { StateSets } from './sets';
 import type { LineStory } from './story';
 import type { Witness, WitnessStep } from './witness';
 import { CHOICES, COMPLETE, DRAIN_OTHER, DRAIN_OUTER, DRAIN_OWN } from './witness-steps';
@@ -38,12 +39,15 @@ export const scriptLines = (
 export const toScript = (profile: CheckerProfile, story: LineStory, witness: Witness): string =>
   textOf(scriptLines(profile, story, witness));
 
-/** A load that is performed before the device writes what it should have seen (verdict EARLY). */
-export const earlyScript = (story: LineStory, byte: number, index: number): string => {
+/** A load that is performed before what it should have seen: see passedByLoad (verdict EARLY). */
+export const earlyScript = (
+  sets: StateSets,
+  story: LineStory,
+  byte: number,
+  index: number,
+): string => {
   const load = at(story.events, index);
-  const written = story.events
-    .slice(0, index)
-    .findLast(entry => entry.access === 'device write' && isOwn(entry, byte));
+  const written = passedByLoad(sets, story, byte, index);
   const word = story.address + (byte & ~3);
   const cpu = load.by.kind === 'device' ? 0 : load.by.cpu;
   const event = written?.event ?? load.event;

@@ -157,8 +157,10 @@ export class LinearMapping {
         flushInner();
         if (!mm.info.broadcasts) mm.cpu.onOthers(flushInner);
       },
+      // A load through an uncached mapping waits for no register of the outer cache by itself.
       'flush outer cache': () => {
         mm.outer.flushRange(phys, size);
+        mm.barriers.rmb();
       },
     };
     return { name, run: runs[name] };

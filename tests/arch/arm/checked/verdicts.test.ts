@@ -122,6 +122,26 @@ test('what the outer cache wrote waits in its buffer until a cache sync', t => {
   t.deepEqual(listener.take(), []);
 });
 
+test('an uncached load may come before maintenance of the outer cache that it should have seen', t => {
+  const it = bench({ core: 'cortex-a9', outer: true });
+  const { machine, cpu, va, pa, listener } = it;
+  const alias = machine.page(1, 'non-cached');
+  machine.tables.map(alias, pa, 'non-cached');
+  cpu.store32(va, 2);
+  cpu.cacheOp(CacheOp.CIVAC, va);
+  cpu.dsb();
+  outerOp(it, 'CLEAN_PA');
+  cpu.load32(alias);
+  t.deepEqual(listener.take(), ['load']);
+  cpu.load32(alias + 4);
+  t.deepEqual(listener.take(), [], 'what was not stored was the same before');
+  cpu.dmb('sy');
+  cpu.load32(alias);
+  outerOp(it, 'CLEAN_PA');
+  cpu.load32(alias);
+  t.deepEqual(listener.take(), [], 'there was nothing to be cleaned');
+});
+
 test('an uncached store before a doorbell is late without a barrier', t => {
   const { machine, cpu, va, read, listener } = bench({ core: 'cortex-a9' }, 'non-cached');
   machine.onDoorbell = () => read();

@@ -287,7 +287,7 @@ test('a load before its time misses a read barrier', t => {
     { own: 'device write', at: 'a.ts:1' },
     { own: 'load: uncached', at: 'a.ts:2' },
   ]);
-  const found = classifyEarly(story, 0, 1);
+  const found = classifyEarly(sets, story, 0, 1);
   t.is(found.rule, 'missing-read-barrier');
   t.deepEqual(found.missing, {
     call: 'dmaRmb',

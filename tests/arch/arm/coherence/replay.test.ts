@@ -104,7 +104,7 @@ const scheduleOf = ({ verdict, bits, history, sets }: Found): Schedule | null =>
         return { kind, byte, script: toScript(sets.profile, history, witness) };
       }
       if (isAbout && (bits & EARLY) !== 0) {
-        return { kind: 'stale', byte, script: earlyScript(history, byte, index) };
+        return { kind: 'stale', byte, script: earlyScript(sets, history, byte, index) };
       }
     }
   }

@@ -211,7 +211,7 @@ test('an invalidation that writes back first is a choice of the machine', t => {
 test('a load before its time reads its word before the device writes it', t => {
   const sets = setsOf('cortex-a53');
   const story = storyOf(sets, [{ own: 'device write' }, { own: 'load: uncached' }]);
-  t.is(earlyScript(story, 2, 1), '{"event":10,"step":"read-early","line":"0x80001000"}\n');
+  t.is(earlyScript(sets, story, 2, 1), '{"event":10,"step":"read-early","line":"0x80001000"}\n');
 });
 
 test('a long history is searched near its end first', t => {
