@@ -1,13 +1,29 @@
 import type { IrqLine } from '../../drivers/base/hw/irq';
 import { SmmuV3 } from '../../drivers/iommu/arm-smmu-v3/model';
 import { ASSUMED_FEATURES } from '../../drivers/iommu/arm-smmu-v3/model/features';
+import type { Features } from '../../drivers/iommu/arm-smmu-v3/model/features';
 import { smmuV3Driver } from '../../drivers/iommu/arm-smmu-v3/driver';
 import { COMPATIBLE, IRQ_NAMES, SMMU_V3 } from '../../drivers/iommu/arm-smmu-v3/regs';
 import type { IrqName } from '../../drivers/iommu/arm-smmu-v3/regs';
 import type { DtNode } from '../../drivers/of/tree';
 import type { IommuKind } from './kind';
 
-const STREAMS = 2 ** ASSUMED_FEATURES.sidBits;
+/** Properties of dmabench's own, for boards that have no chip: what no tree says of one that is. */
+const STAGE = 'dmabench,stage';
+const STREAM_ID_BITS = 'dmabench,stream-id-bits';
+const MOST_STREAM_ID_BITS = 20;
+
+/** What the SMMU of a node has. InputError for what none has. */
+const featuresOf = (node: DtNode): Features => {
+  const stage = node.u32(STAGE) ?? 1;
+  const sidBits = node.u32(STREAM_ID_BITS) ?? ASSUMED_FEATURES.sidBits;
+  if (stage !== 1 && stage !== 2) throw node.problem(STAGE, '1 or 2', `${stage}`);
+  if (sidBits > MOST_STREAM_ID_BITS) {
+    throw node.problem(STREAM_ID_BITS, `at most ${MOST_STREAM_ID_BITS}`, `${sidBits}`);
+  }
+  const coherent = node.has('dma-coherent');
+  return { ...ASSUMED_FEATURES, coherent, sidBits, stage1: stage === 1 };
+};
 
 /** Names of its interrupts, in the order of `interrupts`. */
 const irqNames = (node: DtNode): readonly string[] => node.strings('interrupt-names') ?? [];
@@ -57,19 +73,20 @@ export const armSmmuV3Kind: IommuKind = {
   windows: () => [SMMU_V3.size],
   interrupts: node => irqNames(node).length,
   check: node => {
+    featuresOf(node);
     for (const name of irqNames(node)) {
       if (!isIrqName(name)) throw node.problem('interrupt-names', IRQ_NAMES.join(', '), name);
     }
   },
   checkStream: (node, [sid, ...others]) =>
-    sid !== undefined && sid < STREAMS && others.length === 0
+    sid !== undefined && sid < 2 ** featuresOf(node).sidBits && others.length === 0
       ? null
-      : `a StreamID below ${STREAMS} of ${node.path}`,
+      : `a StreamID below ${2 ** featuresOf(node).sidBits} of ${node.path}`,
   makeModel: ({ node, irqs, ...parts }) =>
     new SmmuV3({
       ...parts,
       irqs: namedIrqs(node, irqs),
-      features: { ...ASSUMED_FEATURES, coherent: node.has('dma-coherent') },
+      features: featuresOf(node),
     }),
   driver: node => {
     const stalling = stallingStreams(node);

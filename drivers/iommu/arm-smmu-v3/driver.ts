@@ -39,6 +39,7 @@ export type SmmuV3Options = Pick<MasterOptions, 'mayStall' | 'brokenPrefetch'>;
 export class SmmuV3Device implements IommuDevice {
   readonly name: string;
   readonly deferredFlush = true;
+  readonly commands: CommandQueue;
   readonly #parts: SmmuParts;
   readonly #features: SmmuFeatures;
   readonly #masters: Masters;
@@ -50,6 +51,7 @@ export class SmmuV3Device implements IommuDevice {
   constructor(parts: SmmuParts, features: SmmuFeatures, options: SmmuV3Options) {
     const { commands, dev, regs, streams } = parts;
     this.name = dev.name;
+    this.commands = commands;
     this.#parts = parts;
     this.#features = features;
     this.#masters = new Masters(dev, commands, streams, {

@@ -6,7 +6,7 @@ import { at } from '../../../base/types/arrays';
 import { hi32 } from '../../../base/types/bits';
 import { dmaAllocCoherent } from '../../../../mm/dma-mapping-common';
 import { CommandError } from '../regs';
-import { COMMAND } from '../regs/commands';
+import { COMMAND, Opcode } from '../regs/commands';
 import type { Words } from '../regs/words';
 import { sync } from './commands';
 import { isFull, isPast, nextIndex, pollUntil } from './registers';
@@ -30,6 +30,8 @@ interface Slot {
 export class CommandQueue {
   readonly base: DmaAddr;
   readonly log2Size: number;
+  /** Commands of these opcodes are left out: for drivers that are wrong on purpose. Null: none. */
+  forgets: ((opcode: number) => boolean) | null = null;
   readonly #dev: Device;
   readonly #regs: SmmuRegisters;
   readonly #entries: CpuAddr;
@@ -77,8 +79,9 @@ export class CommandQueue {
 
   /** Writes commands; nobody waits for them (arm_smmu_cmdq_issue_cmd). */
   issue(...commands: readonly Words[]): void {
-    for (let first = 0; first < commands.length; first += BATCH) {
-      for (const command of commands.slice(first, first + BATCH)) this.#claim(() => command);
+    const wanted = commands.filter(command => this.forgets?.(COMMAND.OP.of(command)) !== true);
+    for (let first = 0; first < wanted.length; first += BATCH) {
+      for (const command of wanted.slice(first, first + BATCH)) this.#claim(() => command);
       this.#write();
     }
   }
@@ -86,6 +89,7 @@ export class CommandQueue {
   /** Writes commands and waits until they are carried out (arm_smmu_cmdq_issue_cmd_with_sync). */
   issueWithSync(...commands: readonly Words[]): void {
     this.issue(...commands);
+    if (this.forgets?.(Opcode.Sync) === true) return;
     const index = this.#claim(own => sync(this.#messages ? this.#busAddress(own) : null));
     this.#write();
     if (pollUntil(() => this.#isComplete(index))) return;

@@ -12,6 +12,8 @@ import { invariant } from '../../../base/types/errors';
 export interface Features {
   /** It looks into the caches of the CPUs: tables, and both queues. */
   readonly coherent: boolean;
+  /** Stage 2 is always there. */
+  readonly stage1: boolean;
   /** Bits of StreamIDs. */
   readonly sidBits: number;
   /** log2 of the most entries of a queue. */
@@ -27,6 +29,7 @@ export interface Features {
 
 /** What no tree says, and boards are taken to have. */
 export const ASSUMED_FEATURES: Omit<Features, 'coherent'> = {
+  stage1: true,
   sidBits: 16,
   commandsShift: 8,
   eventsShift: 7,
@@ -46,7 +49,7 @@ export const identification = (features: Features): Record<'IDR0' | 'IDR1' | 'ID
   return {
     IDR0:
       IDR0.fields.S2P.at(1) +
-      IDR0.fields.S1P.at(1) +
+      IDR0.fields.S1P.at(flag(features.stage1)) +
       IDR0.fields.TTF.at(TTF_AARCH64) +
       IDR0.fields.COHACC.at(flag(features.coherent)) +
       IDR0.fields.ASID16.at(1) +
