@@ -26,6 +26,7 @@ const BOARDS = [
   'hip07',
   'imx6q-sabresd',
   'imx8mm',
+  'iommus',
   'juno',
   'mixed',
   'n810',

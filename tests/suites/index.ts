@@ -4,6 +4,7 @@ import { dmaCoherentSuite } from './dma-coherent';
 import { dmaRulesSuite } from './dma-rules';
 import { dmaStreamingSuite } from './dma-streaming';
 import { dmapoolSuite } from './dmapool';
+import { iommuSuite } from './iommu';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
 import { rulesSuite } from './rules';
@@ -19,6 +20,7 @@ export const SUITES: readonly Suite[] = [
   dmaStreamingSuite,
   dmaCoherentSuite,
   dmapoolSuite,
+  iommuSuite,
   dmaRulesSuite,
   rulesSuite,
   bugsSuite,
