@@ -9,7 +9,7 @@ import type { UserVma } from '../drivers/base/kernel/user-vma';
 import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
 import { hexCpu } from '../drivers/base/types/address';
 import { PAGE_SIZE, alignUp } from '../drivers/base/types/bits';
-import { allocOpsOf, checkDirection } from './dma-dispatch';
+import { dmaOpsOf, checkDirection } from './dma-dispatch';
 import {
   beginSgCall,
   beginSgMap,
@@ -45,7 +45,7 @@ const allocPages = (
   }
   if (size <= 0) return null;
   const bytes = alignUp(size, PAGE_SIZE);
-  return allocOpsOf(dev)?.allocPages?.(dev, bytes, direction, gfp) ?? null;
+  return dmaOpsOf(dev)?.allocPages?.(dev, bytes, direction, gfp) ?? null;
 };
 
 const freePages = (
@@ -55,7 +55,7 @@ const freePages = (
   handle: DmaAddr,
   direction: DmaDirection,
 ): void => {
-  allocOpsOf(dev)?.freePages?.(dev, alignUp(size, PAGE_SIZE), page, handle, direction);
+  dmaOpsOf(dev)?.freePages?.(dev, alignUp(size, PAGE_SIZE), page, handle, direction);
 };
 
 const told = (
@@ -156,7 +156,7 @@ export const dmaAllocNoncontiguous = (
     tellWarning(dev, 'dma_alloc_noncontiguous() with an attribute that it does not take');
     return null;
   }
-  const ops = allocOpsOf(dev);
+  const ops = dmaOpsOf(dev);
   const table =
     ops?.allocNoncontiguous === undefined
       ? allocSinglePiece(dev, size, direction, gfp)
@@ -191,7 +191,7 @@ export const dmaFreeNoncontiguous = (
   direction: DmaDirection,
 ): void => {
   checkDirection(direction);
-  const ops = allocOpsOf(dev);
+  const ops = dmaOpsOf(dev);
   const entries = table.sgl.slice(0, table.origNents);
   const observed = beginSgCall('unmap', dev, entries, direction);
   observed?.observer.sgUnmapped(observed.told, observed.site);
@@ -213,7 +213,7 @@ const onlyPiece = (dev: Device, { sgl: [entry] }: SgTable): SgEntry => {
  * alias of the pages: flushKernelVmapRange and invalidateKernelVmapRange go with the syncs.
  */
 export const dmaVmapNoncontiguous = (dev: Device, size: number, table: SgTable): CpuAddr | null => {
-  const ops = allocOpsOf(dev);
+  const ops = dmaOpsOf(dev);
   if (ops?.allocNoncontiguous !== undefined) {
     return ops.vmapNoncontiguous?.(dev, size, table) ?? null;
   }
@@ -222,7 +222,7 @@ export const dmaVmapNoncontiguous = (dev: Device, size: number, table: SgTable):
 };
 
 export const dmaVunmapNoncontiguous = (dev: Device, address: CpuAddr): void => {
-  const ops = allocOpsOf(dev);
+  const ops = dmaOpsOf(dev);
   if (ops?.allocNoncontiguous !== undefined) ops.vunmapNoncontiguous?.(dev, address);
 };
 
@@ -233,7 +233,7 @@ export const dmaMmapNoncontiguous = (
   size: number,
   table: SgTable,
 ): number => {
-  const ops = allocOpsOf(dev);
+  const ops = dmaOpsOf(dev);
   if (ops?.mmapNoncontiguous !== undefined) return ops.mmapNoncontiguous(dev, vma, size, table);
   const { page } = onlyPiece(dev, table);
   return dmaMmapPages(dev, vma, size, page);

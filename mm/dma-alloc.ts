@@ -9,7 +9,7 @@ import type { SgTable } from '../drivers/base/kernel/scatterlist';
 import type { UserVma } from '../drivers/base/kernel/user-vma';
 import type { CpuAddr, DmaAddr } from '../drivers/base/types/address';
 import { physToDma } from './dma-direct';
-import { allocOpsOf } from './dma-dispatch';
+import { dmaOpsOf } from './dma-dispatch';
 import { tellAllocated, tellFreed, tellWarning } from './dma-observed';
 import type { ToldMemory } from './dma-observed';
 import { sgPhys } from './scatterlist';
@@ -53,7 +53,7 @@ export const dmaAllocAttrs = (
   const { pool, coherentMask } = dev.dma;
   if (coherentMask === 0) tellWarning(dev, 'dma_alloc_attrs() without a coherent mask');
   if (pool !== null) return allocFromPool(dev, pool, size, attrs);
-  const memory = allocOpsOf(dev)?.alloc?.(dev, size, withoutZones(gfp), attrs) ?? null;
+  const memory = dmaOpsOf(dev)?.alloc?.(dev, size, withoutZones(gfp), attrs) ?? null;
   if (memory !== null && dev.services.observer !== null) {
     const told = coherentMemory(dev, size, memory, attrs);
     tellAllocated(dev, told, piecesOf(dev, size, memory, attrs));
@@ -90,7 +90,7 @@ export const dmaFreeAttrs = (
   if (dev.dma.pool?.release(cpuAddr, size) === true) return;
   // What was mapped for it is unmapped, which may sleep.
   if (dev.services.irqsDisabled()) tellWarning(dev, 'dma_free_attrs() with interrupts disabled');
-  allocOpsOf(dev)?.free?.(dev, size, cpuAddr, dmaHandle, attrs);
+  dmaOpsOf(dev)?.free?.(dev, size, cpuAddr, dmaHandle, attrs);
 };
 
 /** dmaAllocAttrs without attributes (dma_alloc_coherent). */
@@ -127,7 +127,7 @@ export const dmaFreeWc = (
 };
 
 /** True if memory of dmaAllocAttrs can be mapped to user mode (dma_can_mmap). */
-export const dmaCanMmap = (dev: Device): boolean => allocOpsOf(dev)?.mmap !== undefined;
+export const dmaCanMmap = (dev: Device): boolean => dmaOpsOf(dev)?.mmap !== undefined;
 
 /**
  * Maps memory of dmaAllocAttrs, given by its arguments, to user mode (dma_mmap_attrs): 0, or -ENXIO
@@ -143,7 +143,7 @@ export const dmaMmapAttrs = (
 ): number => {
   const ofPool = dev.dma.pool?.mmap(vma, cpuAddr, size) ?? null;
   if (ofPool !== null) return ofPool;
-  return allocOpsOf(dev)?.mmap?.(dev, vma, cpuAddr, dmaHandle, size, attrs) ?? -ENXIO;
+  return dmaOpsOf(dev)?.mmap?.(dev, vma, cpuAddr, dmaHandle, size, attrs) ?? -ENXIO;
 };
 
 /** dmaMmapAttrs without attributes (dma_mmap_coherent). */
@@ -175,8 +175,7 @@ export const dmaGetSgtableAttrs = (
   dmaHandle: DmaAddr,
   size: number,
   attrs: DmaAttrs,
-): SgTable | number =>
-  allocOpsOf(dev)?.getSgtable?.(dev, cpuAddr, dmaHandle, size, attrs) ?? -ENXIO;
+): SgTable | number => dmaOpsOf(dev)?.getSgtable?.(dev, cpuAddr, dmaHandle, size, attrs) ?? -ENXIO;
 
 /** dmaGetSgtableAttrs without attributes (dma_get_sgtable). */
 export const dmaGetSgtable = (

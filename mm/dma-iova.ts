@@ -6,7 +6,7 @@ import { EINVAL, EIO } from '../drivers/base/kernel/errno';
 import { dmaAddr, offsetBy } from '../drivers/base/types/address';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
-import { checkDirection, mapOpsOf } from './dma-dispatch';
+import { checkDirection, dmaOpsOf } from './dma-dispatch';
 import { beginCall, beginMap } from './dma-observed';
 import type { MappingDirection } from './dma-observed';
 import { physToPage } from './page-alloc';
@@ -40,7 +40,7 @@ export const dmaUseIova = (state: DmaIovaState): boolean => state.size > 0;
 /** The bytes that are reserved (dma_iova_size). */
 export const dmaIovaSize = (state: DmaIovaState): number => state.size;
 
-const iovaOf = (dev: Device): IovaOps<Device> | null => mapOpsOf(dev)?.iova ?? null;
+const iovaOf = (dev: Device): IovaOps<Device> | null => dmaOpsOf(dev)?.iova ?? null;
 
 /**
  * Reserves addresses for `size` bytes, whose first is to lie in its frame as `physical` does. False,

@@ -2,7 +2,7 @@ import type { Device } from '../drivers/base/kernel/device';
 import { EIO } from '../drivers/base/kernel/errno';
 import type { DmaAddr } from '../drivers/base/types/address';
 import { dmaLimit } from './dma-direct';
-import { mapOpsOf, allocOpsOf } from './dma-dispatch';
+import { dmaOpsOf } from './dma-dispatch';
 
 /*
  * Masks, and what else a device says it can do or is told it may (linux/dma-mapping.h). Where the
@@ -12,7 +12,7 @@ import { mapOpsOf, allocOpsOf } from './dma-dispatch';
 /** A mask of `bits` ones (DMA_BIT_MASK); above 53 bits the number is rounded up. */
 export const dmaBitMask = (bits: number): number => (bits >= 64 ? 2 ** 64 : 2 ** bits - 1);
 
-/** True if the device can do DMA with this mask (dma_supported): a table that bypasses is not asked. */
+/** True if the device can do DMA with this mask (dma_supported). */
 export const dmaSupported = (dev: Device, mask: number): boolean =>
   dev.dma.ops?.dmaSupported(dev, mask) ?? false;
 
@@ -41,31 +41,31 @@ export const dmaGetMask = (dev: Device): number => dev.dma.mask;
 
 /** The smallest mask with which the device reaches all memory; changes nothing. */
 export const dmaGetRequiredMask = (dev: Device): number =>
-  allocOpsOf(dev)?.getRequiredMask(dev) ?? 2 ** 32 - 1;
+  dmaOpsOf(dev)?.getRequiredMask(dev) ?? 2 ** 32 - 1;
 
 /** True if there is memory that the device cannot reach as it is set up (dma_addressing_limited). */
 export const dmaAddressingLimited = (dev: Device): boolean =>
   dmaLimit(dev, dev.dma.mask) < dmaGetRequiredMask(dev) ||
-  mapOpsOf(dev)?.reachesAllMemory?.(dev) === false;
+  dmaOpsOf(dev)?.reachesAllMemory?.(dev) === false;
 
 /** The most bytes that one mapping can have (dma_max_mapping_size). */
 export const dmaMaxMappingSize = (dev: Device): number =>
-  mapOpsOf(dev)?.maxMappingSize?.(dev) ?? Infinity;
+  dmaOpsOf(dev)?.maxMappingSize?.(dev) ?? Infinity;
 
 /** The most bytes that one mapping can have without its getting slow (dma_opt_mapping_size). */
 export const dmaOptMappingSize = (dev: Device): number =>
-  Math.min(dmaMaxMappingSize(dev), mapOpsOf(dev)?.optMappingSize?.(dev) ?? Infinity);
+  Math.min(dmaMaxMappingSize(dev), dmaOpsOf(dev)?.optMappingSize?.(dev) ?? Infinity);
 
 /** False: no sync of the mapping at this address does anything, and all may be left out. */
 export const dmaNeedSync = (dev: Device, address: DmaAddr): boolean =>
-  mapOpsOf(dev)?.needSync?.(dev, address) ?? true;
+  dmaOpsOf(dev)?.needSync?.(dev, address) ?? true;
 
 /**
  * Pieces of a scatterlist that meet at a multiple of this + 1 are mapped as one; 0: none are
  * (dma_get_merge_boundary).
  */
 export const dmaGetMergeBoundary = (dev: Device): number =>
-  mapOpsOf(dev)?.getMergeBoundary?.(dev) ?? 0;
+  dmaOpsOf(dev)?.getMergeBoundary?.(dev) ?? 0;
 
 /** The bytes that buffers must begin at a multiple of, and be apart (dma_get_cache_alignment). */
 export const dmaGetCacheAlignment = (dev: Device): number => dev.services.dmaMinAlign;

@@ -12,7 +12,7 @@ import { offsetBy } from '../drivers/base/types/address';
 import { PAGE_SIZE } from '../drivers/base/types/bits';
 import { callSite } from '../drivers/base/types/call-site';
 import type { DmaRequest } from '../drivers/base/types/observer';
-import { checkDirection, mapOpsOf } from './dma-dispatch';
+import { checkDirection, dmaOpsOf } from './dma-dispatch';
 import { beginCall, beginMap, deviceNames } from './dma-observed';
 import type { Observed } from './dma-observed';
 import { physToPage } from './page-alloc';
@@ -45,7 +45,7 @@ export const dmaMapPage = (
   checkDirection(direction);
   const observed = beginMap(dev, page, offset, size, direction, attrs);
   const address =
-    mapOpsOf(dev)?.mapPage(dev, page, offset, size, direction, attrs) ?? DMA_MAPPING_ERROR;
+    dmaOpsOf(dev)?.mapPage(dev, page, offset, size, direction, attrs) ?? DMA_MAPPING_ERROR;
   if (observed === null) return address;
   tellMapped(observed, address);
   return address;
@@ -70,7 +70,7 @@ export const dmaUnmapPage = (
   checkDirection(direction);
   const observed = beginCall('unmap', dev, address, size, direction, attrs);
   try {
-    mapOpsOf(dev)?.unmapPage(dev, address, size, direction, attrs);
+    dmaOpsOf(dev)?.unmapPage(dev, address, size, direction, attrs);
   } finally {
     observed?.observer.dmaUnmapped(observed.told, observed.site);
   }
@@ -115,7 +115,7 @@ export const dmaMapResource = (
   const page = physToPage(physical);
   const observed = beginMap(dev, page, physical % PAGE_SIZE, size, direction, attrs, 'resource');
   const address =
-    mapOpsOf(dev)?.mapResource?.(dev, physical, size, direction, attrs) ?? DMA_MAPPING_ERROR;
+    dmaOpsOf(dev)?.mapResource?.(dev, physical, size, direction, attrs) ?? DMA_MAPPING_ERROR;
   if (observed !== null) tellMapped(observed, address);
   return address;
 };
@@ -158,7 +158,7 @@ export const dmaUnmapResource = (
   checkDirection(direction);
   const observed = beginCall('unmap', dev, address, size, direction, attrs, 'resource');
   try {
-    mapOpsOf(dev)?.unmapResource?.(dev, address, size, direction, attrs);
+    dmaOpsOf(dev)?.unmapResource?.(dev, address, size, direction, attrs);
   } finally {
     observed?.observer.dmaUnmapped(observed.told, observed.site);
   }
@@ -174,7 +174,7 @@ export const dmaSyncSingleForCpu = (
   checkDirection(direction);
   const observed = beginCall('sync for CPU', dev, address, size, direction);
   try {
-    mapOpsOf(dev)?.syncSingleForCpu(dev, address, size, direction);
+    dmaOpsOf(dev)?.syncSingleForCpu(dev, address, size, direction);
   } finally {
     observed?.observer.syncedForCpu(observed.told, observed.site);
   }
@@ -190,7 +190,7 @@ export const dmaSyncSingleForDevice = (
   checkDirection(direction);
   const observed = beginCall('sync for device', dev, address, size, direction);
   try {
-    mapOpsOf(dev)?.syncSingleForDevice(dev, address, size, direction);
+    dmaOpsOf(dev)?.syncSingleForDevice(dev, address, size, direction);
   } finally {
     observed?.observer.syncedForDevice(observed.told, observed.site);
   }

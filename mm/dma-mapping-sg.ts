@@ -3,7 +3,7 @@ import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping'
 import type { Device } from '../drivers/base/kernel/device';
 import { EINVAL, EIO, ENOMEM, EREMOTEIO } from '../drivers/base/kernel/errno';
 import type { SgEntry, SgTable } from '../drivers/base/kernel/scatterlist';
-import { checkDirection, mapOpsOf } from './dma-dispatch';
+import { checkDirection, dmaOpsOf } from './dma-dispatch';
 import { beginSgCall, beginSgMap, endSgMap } from './dma-observed';
 
 /*
@@ -22,7 +22,7 @@ const mapSg = (
   attrs: DmaAttrs,
 ): number => {
   checkDirection(direction);
-  const ops = mapOpsOf(dev);
+  const ops = dmaOpsOf(dev);
   // A device that is not set up for DMA: no error, and nothing is mapped (dma_mask is NULL).
   if (ops === null) return 0;
   const entries = sgl.slice(0, nents);
@@ -57,7 +57,7 @@ export const dmaUnmapSg = (
   const entries = sgl.slice(0, nents);
   const observed = beginSgCall('unmap', dev, entries, direction, attrs);
   try {
-    mapOpsOf(dev)?.unmapSg?.(dev, entries, direction, attrs);
+    dmaOpsOf(dev)?.unmapSg?.(dev, entries, direction, attrs);
   } finally {
     observed?.observer.sgUnmapped(observed.told, observed.site);
   }
@@ -74,7 +74,7 @@ export const dmaSyncSgForCpu = (
   const entries = sgl.slice(0, nents);
   const observed = beginSgCall('sync for CPU', dev, entries, direction);
   try {
-    mapOpsOf(dev)?.syncSgForCpu?.(dev, entries, direction);
+    dmaOpsOf(dev)?.syncSgForCpu?.(dev, entries, direction);
   } finally {
     observed?.observer.sgSyncedForCpu(observed.told, observed.site);
   }
@@ -91,7 +91,7 @@ export const dmaSyncSgForDevice = (
   const entries = sgl.slice(0, nents);
   const observed = beginSgCall('sync for device', dev, entries, direction);
   try {
-    mapOpsOf(dev)?.syncSgForDevice?.(dev, entries, direction);
+    dmaOpsOf(dev)?.syncSgForDevice?.(dev, entries, direction);
   } finally {
     observed?.observer.sgSyncedForDevice(observed.told, observed.site);
   }

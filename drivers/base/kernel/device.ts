@@ -29,11 +29,6 @@ export interface DeviceDma {
   readonly coherent: boolean;
   /** Null until the device is configured for DMA: every mapping then fails. */
   readonly ops: DmaMapOps | null;
-  /**
-   * Direct DMA for a device whose `ops` translate: taken instead wherever the mask reaches all
-   * memory (dma_ops_bypass). Null: never.
-   */
-  readonly bypass: DmaMapOps | null;
   /** The most bytes that a segment of a scatterlist may have, and the mask that none may cross. */
   maxSegSize: number;
   segBoundary: number;
@@ -61,7 +56,6 @@ export const deviceDmaOf = (fields: Partial<DeviceDma>): DeviceDma => ({
   rangeMap: null,
   coherent: false,
   ops: null,
-  bypass: null,
   maxSegSize: 65536,
   segBoundary: 2 ** 32 - 1,
   minAlignMask: 0,
