@@ -42,8 +42,6 @@ export const HIGH = {
   CONTIGUOUS: bit(20),
   PXN: bit(21),
   XN: bit(22),
-  /** Of software: this entry of a table is in memory. */
-  SW_SYNC: bit(23),
   PXN_TABLE: bit(27),
   XN_TABLE: bit(28),
   /** APTable[0]: nothing below is for unprivileged accesses. */
