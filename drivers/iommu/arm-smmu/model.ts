@@ -1,7 +1,7 @@
 import { Device } from '../../base/hw/device';
 import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
-import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
+import type { IommuHook } from '../../base/hw/dma-port';
 import type { EventQueue } from '../../base/hw/event-queue';
 import type { RefusedAccess, StaleEntry } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
@@ -11,26 +11,25 @@ import type { RegisterFile } from '../../base/hw/register-file';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
 import { restoreAll } from '../../base/hw/state-arrays';
 import { at } from '../../base/types/arrays';
-import { hi32, lo32 } from '../../base/types/bits';
 import { UnmodelledError, invariant } from '../../base/types/errors';
 import { StateReader } from '../../base/types/state';
 import type { StateValue } from '../../base/types/state';
-import type { KeptEntry } from '../hw/kept';
 import { Lookup } from '../hw/lookup';
-import type { KeptWalks } from '../hw/lookup';
-import type { TableWalk, WalkedEntry } from '../walk/types';
-import { ANY_LENGTH, accessOf, newTransaction } from './model/access';
-import type { Transaction } from './model/access';
+import type { KeptWalks, StaleSink } from '../hw/lookup';
+import { staleSink } from '../hw/stale';
+import type { TableWalk } from '../walk/types';
+import { accessOf, newTransaction } from './model/access';
+import type { RefusalSink, Transaction } from './model/access';
 import { ContextBank } from './model/bank';
-import { identification } from './model/integration';
+import { GlobalRegisters } from './model/global';
 import type { SmmuIntegration } from './model/integration';
-import { GLOBAL, Invalidations, Scope, tagOf } from './model/invalidations';
+import { Invalidations } from './model/invalidations';
 import { Walkers } from './model/regime';
 import type { BankSetup } from './model/regime';
 import { BYPASS, StreamMapping } from './model/stream-mapping';
-import type { GlobalFault, Route } from './model/stream-mapping';
+import type { Route } from './model/stream-mapping';
 import { SmmuWindow } from './model/window';
-import { ARM_SMMU_GR0, ARM_SMMU_GR1, BankType } from './regs';
+import { ARM_SMMU_GR1, BankType } from './regs';
 
 /** What an SMMU is wired to. */
 export interface ArmSmmuPorts {
@@ -55,7 +54,7 @@ export interface ArmSmmuPorts {
 export class ArmSmmu extends Device {
   readonly reset: ResetNode;
   readonly #ports: ArmSmmuPorts;
-  readonly #gr0: RegisterFile<typeof ARM_SMMU_GR0>;
+  readonly #global: GlobalRegisters;
   readonly #gr1: RegisterFile<typeof ARM_SMMU_GR1>;
   readonly #banks: readonly ContextBank[];
   readonly #mapping: StreamMapping;
@@ -67,6 +66,18 @@ export class ArmSmmu extends Device {
   #mappingVersion = 0;
   /** Whose transaction looks something up. */
   #current: Transaction | null = null;
+  readonly #refused: RefusalSink = (access, cause) => {
+    this.#ports.onRefused?.({ ...accessOf(access), cause });
+  };
+  readonly #stale: StaleSink = (what, older, now) => {
+    const { onStale } = this.#ports;
+    const access = this.#current;
+    if (onStale === null || access === null) return;
+    const tell = staleSink(access, (kind, from, to) => {
+      onStale({ ...accessOf(access), what: kind, older: from, newer: to });
+    });
+    tell(what, older, now);
+  };
 
   constructor(ports: ArmSmmuPorts) {
     super(ports.name);
@@ -74,17 +85,23 @@ export class ArmSmmu extends Device {
     const { built, name, events } = ports;
     this.#walkers = new Walkers(ports.tables);
     this.#unseenWalkers = new Walkers(ports.tables.unseen);
-    this.#lookup = new Lookup(
-      ports.kept,
-      (what, older, now) => {
-        this.#tellStale(what, older, now);
-      },
-      (tag, address) => this.#refetch(tag, address),
-    );
+    const refetch = (tag: number, address: number): TableWalk | null => this.#refetch(tag, address);
+    this.#lookup = new Lookup(ports.kept, this.#stale, refetch);
     this.#invalidations = new Invalidations(name, this.#lookup, events);
-    this.#gr0 = this.#makeGlobal();
+    this.#global = new GlobalRegisters({
+      name,
+      built,
+      contextInterrupts: ports.contextIrqs.length,
+      invalidations: this.#invalidations,
+      irq: ports.globalIrq,
+      remapped: () => {
+        this.#mappingVersion++;
+      },
+      onGuestError: ports.onGuestError,
+      onRefused: this.#refused,
+    });
     this.#gr1 = this.#makeBankTable();
-    this.#mapping = new StreamMapping(this.#gr0, built);
+    this.#mapping = new StreamMapping(this.#global.regs, built);
     this.#banks = Array.from({ length: built.banks }, (_, index) => this.#makeBank(index));
     // No transfer is left that could fault, and none is to be let through before that.
     this.reset = new ResetNode(name, {
@@ -93,7 +110,7 @@ export class ArmSmmu extends Device {
         for (const irq of this.#irqs()) irq.set(false);
       },
       exit: () => {
-        this.#gr0.reset();
+        this.#global.reset();
         this.#gr1.reset();
         for (const bank of this.#banks) bank.reset();
         this.#invalidations.reset();
@@ -122,7 +139,7 @@ export class ArmSmmu extends Device {
         if (route.kind === 'bypass') return null;
         transaction.address = address;
         transaction.write = write;
-        if (route.kind === 'fault') return this.#globalFault(transaction, route.fault);
+        if (route.kind === 'fault') return this.#global.fault(transaction, route.fault);
         this.#current = transaction;
         transaction.isPrivileged = route.isPrivileged;
         return at(banks, route.bank).translate(transaction);
@@ -133,7 +150,7 @@ export class ArmSmmu extends Device {
   /** BenchError during a TLB sync, or while transactions stall: these cannot be saved. */
   saveState(): StateValue {
     return {
-      global: this.#gr0.saveState(),
+      global: this.#global.saveState(),
       bankTable: this.#gr1.saveState(),
       banks: this.#banks.map(bank => bank.saveState()),
       tlb: this.#invalidations.saveState(),
@@ -144,12 +161,11 @@ export class ArmSmmu extends Device {
     const reader = new StateReader(state, this.name);
     const [global, bankTable] = [reader.value('global'), reader.value('bankTable')];
     const tlb = reader.value('tlb');
-    this.#gr0.restoreState(global);
+    this.#global.restoreState(global);
     this.#gr1.restoreState(bankTable);
     restoreAll(this.#banks, reader, 'banks');
     this.#invalidations.restoreState(tlb);
     this.#mappingVersion++;
-    this.#ports.globalIrq?.restore(this.#globalLevel());
     this.#ports.contextIrqs.forEach((irq, index) => {
       irq.restore(this.#contextLevel(index));
     });
@@ -158,55 +174,9 @@ export class ArmSmmu extends Device {
   protected createRegions(): readonly MemoryRegion[] {
     const { built, onGuestError } = this.#ports;
     const banks = this.#banks.map(({ regs }) => regs);
-    const pages = { global: [this.#gr0, this.#gr1], banks };
+    const pages = { global: [this.#global.regs, this.#gr1], banks };
     const window = new SmmuWindow(this.name, built, pages, onGuestError);
     return [MemoryRegion.io(this.name, 2 * built.pages * built.pageSize, window)];
-  }
-
-  #makeGlobal(): RegisterFile<typeof ARM_SMMU_GR0> {
-    const { built, contextIrqs, onGuestError } = this.#ports;
-    const remapped = (): void => {
-      this.#mappingVersion++;
-    };
-    const inGroups = (register: 'SMR' | 'S2CR') => (_written: number, _old: number, i: number) => {
-      const isThere = i < built.groups && (register === 'S2CR' || built.isMatching);
-      if (!isThere && this.#gr0[register](i).value !== 0) {
-        onGuestError(`${this.name}.${register}: there is no group ${i}`);
-        this.#gr0[register](i).value = 0;
-      }
-      remapped();
-    };
-    const invalidate = (scope: Scope, vmid: number): void => {
-      const tag = tagOf(1, vmid, 0);
-      this.#invalidations.add(GLOBAL, { scope, tag, address: 0, isLeaf: false });
-    };
-    return registerFile(ARM_SMMU_GR0, {
-      onGuestError,
-      resets: identification(built, contextIrqs.length),
-      onWrite: {
-        CR0: () => {
-          remapped();
-          this.#updateGlobalIrq();
-        },
-        GFSR: () => {
-          this.#updateGlobalIrq();
-        },
-        SMR: inGroups('SMR'),
-        S2CR: inGroups('S2CR'),
-        TLBIVMID: () => {
-          invalidate(Scope.Vmid, this.#gr0.TLBIVMID.VMID);
-        },
-        TLBIALLNSNH: () => {
-          invalidate(Scope.All, 0);
-        },
-        TLBGSYNC: () => {
-          this.#gr0.TLBGSTATUS.GSACTIVE = 1;
-          this.#invalidations.sync(GLOBAL, () => {
-            this.#gr0.TLBGSTATUS.GSACTIVE = 0;
-          });
-        },
-      },
-    });
   }
 
   #makeBankTable(): RegisterFile<typeof ARM_SMMU_GR1> {
@@ -229,7 +199,7 @@ export class ArmSmmu extends Device {
   }
 
   #makeBank(index: number): ContextBank {
-    const { onGuestError, onRefused } = this.#ports;
+    const { onGuestError } = this.#ports;
     return new ContextBank({
       index,
       name: this.name,
@@ -237,8 +207,8 @@ export class ArmSmmu extends Device {
       walkers: this.#walkers,
       unseenWalkers: this.#unseenWalkers,
       setup: () => this.#setupOf(index),
-      isLocked: () => this.#gr0.ACR.CACHE_LOCK === 1,
-      isStallDisabled: () => this.#gr0.CR0.STALLD === 1,
+      isLocked: () => this.#global.regs.ACR.CACHE_LOCK === 1,
+      isStallDisabled: () => this.#global.regs.CR0.STALLD === 1,
       command: command => {
         if (command.kind === 'sync') this.#invalidations.sync(index, command.done);
         else this.#invalidations.add(index, command.what);
@@ -251,9 +221,7 @@ export class ArmSmmu extends Device {
         this.#updateContextIrqs();
       },
       onGuestError,
-      onRefused: (access, cause) => {
-        onRefused?.({ ...accessOf(access), cause });
-      },
+      onRefused: this.#refused,
     });
   }
 
@@ -273,47 +241,6 @@ export class ArmSmmu extends Device {
       if (walk !== null) return walk;
     }
     return null;
-  }
-
-  #tellStale(what: 'translation' | 'walk', older: KeptEntry, now: WalkedEntry | null): void {
-    const { onStale } = this.#ports;
-    if (onStale === null || this.#current === null) return;
-    const access = accessOf(this.#current);
-    const to = ({ leads, start }: WalkedEntry): number =>
-      what === 'walk' ? leads : leads + (access.address - start);
-    onStale({ ...access, what, older: to(older), newer: now === null ? null : to(now) });
-  }
-
-  /** The first is kept until it is cleared. */
-  #globalFault(transaction: Transaction, fault: GlobalFault): IommuAnswer {
-    const { CR0, GFSR, GFAR, GFAR_HI, GFSYNR0, GFSYNR1 } = this.#gr0;
-    const { address, write, stream, answer } = transaction;
-    if (CR0.GCFGFRE === 0) {
-      throw new UnmodelledError('arm-smmu.GR0.CR0.GCFGFRE', 'a fault that is not to be answered');
-    }
-    if (GFSR.value === 0) {
-      GFSR[fault] = 1;
-      GFAR.value = lo32(address);
-      GFAR_HI.value = hi32(address);
-      GFSYNR0.value = 0;
-      GFSYNR0.WNR = write ? 1 : 0;
-      GFSYNR1.value = 0;
-      GFSYNR1.STREAMID = stream;
-    } else {
-      GFSR.MULTI = 1;
-    }
-    this.#updateGlobalIrq();
-    this.#ports.onRefused?.({ ...accessOf(transaction), cause: 'abort' });
-    return answer.refuses(ANY_LENGTH);
-  }
-
-  #updateGlobalIrq(): void {
-    this.#ports.globalIrq?.set(this.#globalLevel());
-  }
-
-  /** All global faults here are of the configuration. */
-  #globalLevel(): boolean {
-    return this.#gr0.GFSR.value !== 0 && this.#gr0.CR0.GCFGFIE === 1;
   }
 
   #updateContextIrqs(): void {
