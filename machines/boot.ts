@@ -92,7 +92,7 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
   if (observer !== null) observeIommus(hardware, kernel.iommus, observer);
   const notes: string[] = [];
   const iommus = bindIommus(plan, hardware, kernel, notes);
-  const maker = new DeviceMaker(kernel, iommus);
+  const maker = new DeviceMaker(kernel, iommus, pools);
   const masters = bindMasters(hardware, maker);
   const devices = bindDevices(plan, hardware, kernel, maker, notes);
   observer?.booted();

@@ -74,7 +74,10 @@ const sizeOf = ({ banks }: MemoryPlan): number =>
 
 const boardOf = ({ arch, memory, facts, dmaMemory }: CoherentPlan): CoherentBoard => {
   const areas = memory.reserved.regions.filter(({ kind }) => kind === 'cma');
-  const own = areas.filter(({ cmaDefault }) => !cmaDefault);
+  const own = [
+    ...areas.filter(({ cmaDefault }) => !cmaDefault),
+    ...memory.reserved.regions.filter(({ kind }) => kind === 'restricted'),
+  ];
   const pool = areas.find(({ cmaDefault }) => cmaDefault);
   const dmaEnd = facts.dmaZoneLimit === null ? null : facts.dmaZoneLimit + 1;
   const { cma } = dmaMemory;

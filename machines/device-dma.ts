@@ -8,6 +8,7 @@ import type { BoundIommus } from './boot-iommus';
 import type { Kernel } from './kernel';
 import { isUntrusted } from './plan-devices';
 import type { DmaFacts } from './quirks';
+import type { ReservedPools, Restricted } from './reserved-pools';
 
 /*
  * Devices as the kernel sees them, each with its way to memory (of_dma_configure).
@@ -26,6 +27,7 @@ export const deviceDma = (
   facts: DmaFacts,
   kernel: Kernel,
   path: TranslatedPath | null = null,
+  restricted: Restricted | null = null,
 ): DeviceDma => {
   const { dma, kind } = facts;
   return deviceDmaOf({
@@ -39,7 +41,11 @@ export const deviceDma = (
         size: Number(region.size),
       })) ?? null,
     coherent: dma.coherent,
-    ops: kernel.dma.opsFor(dma.coherent, path),
+    ops:
+      restricted === null
+        ? kernel.dma.opsFor(dma.coherent, path)
+        : kernel.dma.opsThrough(restricted.bounce, dma.coherent),
+    restricted: restricted?.pool ?? null,
     prefers32Bit: kind === 'pci-bridge' ? { only32: true } : null,
     // ULONG_MAX of the architecture: dma_get_seg_boundary() without dma_parms.
     segBoundary: kernel.mm.layout.image === 'arm64' ? 2 ** 64 - 1 : 2 ** 32 - 1,
@@ -57,16 +63,18 @@ const DMABOUNCE: DmaBounceConfig = { small: 2048, large: 4096, needsBounce: () =
 export class DeviceMaker {
   readonly #kernel: Kernel;
   readonly #iommus: BoundIommus;
+  readonly #pools: ReservedPools;
 
-  constructor(kernel: Kernel, iommus: BoundIommus) {
+  constructor(kernel: Kernel, iommus: BoundIommus, pools: ReservedPools) {
     this.#kernel = kernel;
     this.#iommus = iommus;
+    this.#pools = pools;
   }
 
   make(facts: DmaFacts, { name, ofPath, registers, irqs }: DeviceFields): Device {
     const kernel = this.#kernel;
     const { group, path } = this.#iommus.behind(facts);
-    const dma = deviceDma(facts, kernel, path);
+    const dma = deviceDma(facts, kernel, path, this.#pools.restricted(facts));
     const dev = kernel.addDevice(name, ofPath, dma, registers, irqs);
     if (group !== null) kernel.iommus.addDevice(group, dev);
     const { bounce } = kernel.dma;

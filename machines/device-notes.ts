@@ -1,13 +1,11 @@
 import { InputError } from '../drivers/base/types/errors';
 import type { InputProblem } from '../drivers/base/types/errors';
-import type { Phandles } from '../drivers/of/phandle';
-import { ofParsePhandle } from '../drivers/of/phandle';
-import { ofDmaSetRestrictedBuffer } from '../drivers/of/reserved-mem-device';
 import type { OfFailure } from '../drivers/of/property';
 import type { OfReservedMem } from '../drivers/of/reserved-mem';
 import type { DtNode } from '../drivers/of/tree';
 import type { DevicePlan } from './plan-devices';
 import type { DmaFacts } from './quirks';
+import { restrictedRegion } from './restricted-region';
 
 /*
  * What a reader should know of the devices' DMA configurations: one note for each cause and bus,
@@ -31,15 +29,20 @@ interface Group {
 export const deviceNotes = (
   devices: readonly DevicePlan[],
   reserved: OfReservedMem,
-  phandles: Phandles,
+  hasSwiotlb: boolean,
 ): string[] => {
+  const unconfined = (facts: DmaFacts): Remark[] => {
+    const region = restrictedRegion(facts, reserved);
+    if (region === null) return [];
+    const text = `${region.node.path}: a kernel without swiotlb; its devices use all of memory`;
+    return [{ key: text, text }];
+  };
   const groups = new Map<string, Group>();
   for (const { device, tree, effective, function: pci } of devices) {
     const remarks = [
       ...remarksOn(tree),
       ...(pci === null ? [] : remarksOn(pci)),
-      ...restrictedPool(effective, reserved, phandles),
-      ...(pci === null ? [] : restrictedPool(pci, reserved, phandles)),
+      ...(hasSwiotlb ? [] : [effective, ...(pci === null ? [] : [pci])].flatMap(unconfined)),
     ];
     for (const { key, text } of remarks) {
       const group = groups.get(key) ?? { text, more: new Set(), devices: new Set() };
@@ -86,25 +89,3 @@ const refusal = ({ path }: DtNode, { errno, problem }: OfFailure): Remark => {
   const text = `${why}; Linux does not configure what is behind it`;
   return { key: text, text };
 };
-
-/**
- * A restricted pool is given to a device without asking, and its driver's buffers are bounced
- * through it; here they are not.
- */
-const restrictedPool = (facts: DmaFacts, reserved: OfReservedMem, phandles: Phandles): Remark[] => {
-  if (facts.failure !== null || hasIommu(facts)) return [];
-  const own = facts.kind === 'platform' ? facts.node : null;
-  const found = ofDmaSetRestrictedBuffer(own, facts.node, phandles);
-  if (found === undefined) return [];
-  const pool = ofParsePhandle(found.node, 'memory-region', found.index, phandles);
-  const region = reserved.regions.find(({ node }) => node === pool);
-  if (region?.kind !== 'restricted') return [];
-  const text = `${region.node.path}: not modelled: a restricted pool; its devices use all of memory`;
-  return [{ key: text, text }];
-};
-
-/** Linux sees an IOMMU, whether or not its DMA API goes through it. */
-const hasIommu = ({ iommu }: DmaFacts): boolean =>
-  iommu.kind === 'iommu' ||
-  (iommu.kind === 'direct' &&
-    (iommu.reason === 'no-dma-domain' || iommu.reason === 'identity-domain'));

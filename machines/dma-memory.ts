@@ -73,7 +73,7 @@ export const makeSwiotlb = (
   { areas, isForced }: SwiotlbBoot,
 ): Swiotlb => {
   const slots = size / SLOT_SIZE;
-  const fitting = { slots, areas: Math.min(areas, slots / SEGMENT_SLOTS) };
+  const fitting = { slots, areas: Math.max(1, Math.min(areas, slots / SEGMENT_SLOTS)) };
   const cpu = (): number => kernel.cpu.number;
   const kmalloc = kmallocLines(kernel.mm);
   return new Swiotlb(physAddr(base), fitting, kernel.memory, { isForced, kmalloc, cpu });

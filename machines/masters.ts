@@ -69,5 +69,8 @@ const waysOf = (facts: DmaFacts): readonly string[] => {
     ({ dma: bus, cpu, size }) => `${hex(bus)}→${hex(cpu)}+${hex(size)}`,
   );
   const coherence = dma.coherent ? 'coherent' : 'non-coherent';
-  return [coherence, ...windows, ...(isUntrusted(facts) ? ['not trusted'] : [])];
+  const { restricted, iommu } = facts;
+  const isFree = restricted === null || iommu.kind === 'iommu';
+  const confined = isFree ? [] : [`with restricted pool ${restricted.name}`];
+  return [coherence, ...windows, ...(isUntrusted(facts) ? ['not trusted'] : []), ...confined];
 };

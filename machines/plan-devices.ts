@@ -2,7 +2,9 @@ import type { Arch } from '../drivers/of/linux';
 import { ofDmaConfigure } from '../drivers/of/dma';
 import type { DmaConfig, DmaDeviceKind } from '../drivers/of/dma';
 import { ofIommuConfigure } from '../drivers/of/iommu';
+import { ofParsePhandle } from '../drivers/of/phandle';
 import type { Phandles } from '../drivers/of/phandle';
+import { ofDmaSetRestrictedBuffer } from '../drivers/of/reserved-mem-device';
 import { ofBusMasterHints } from '../drivers/of/platform';
 import type { BusMasterHint, OfDevice } from '../drivers/of/platform';
 import type { DtNode } from '../drivers/of/tree';
@@ -96,6 +98,12 @@ const madeCoherent = (
 export const isUntrusted = ({ node, kind }: DmaFacts): boolean =>
   kind === 'pci-bridge' && [...node.children.values()].some(port => port.has('external-facing'));
 
+const restrictedPool = (node: DtNode, kind: DmaDeviceKind, phandles: Phandles): DtNode | null => {
+  const found = ofDmaSetRestrictedBuffer(kind === 'platform' ? node : null, node, phandles);
+  if (found === undefined) return null;
+  return ofParsePhandle(found.node, 'memory-region', found.index, phandles) ?? null;
+};
+
 const factsOf = (
   node: DtNode,
   phandles: Phandles,
@@ -107,10 +115,12 @@ const factsOf = (
   if (!configured.ok) {
     const { problem: failure } = configured;
     const iommu = { kind: 'unreached' } as const;
-    return { node, kind, dma: unconfigured(coherentBefore), failure, iommu, quirks: [] };
+    const dma = unconfigured(coherentBefore);
+    return { node, kind, dma, failure, iommu, restricted: null, quirks: [] };
   }
   // A PCI function's requester id 0: bus 0, device 0, function 0.
   const ids = kind === 'pci-bridge' ? { inputIds: [0] } : {};
   const iommu = ofIommuConfigure(node, phandles, ids);
-  return { node, kind, dma: configured.value, failure: null, iommu, quirks: [] };
+  const restricted = restrictedPool(node, kind, phandles);
+  return { node, kind, dma: configured.value, failure: null, iommu, restricted, quirks: [] };
 };

@@ -22,7 +22,7 @@ import type { CpuPlan, OuterPlan } from './plan-cpus';
 import { deviceNotes } from './device-notes';
 import { planDevices } from './plan-devices';
 import type { DevicePlan, Match } from './plan-devices';
-import { planMemory } from './plan-memory';
+import { planMemory, usesLpae } from './plan-memory';
 import type { MemoryPlan } from './plan-memory';
 import { checkWindows } from './plan-windows';
 import { Quirks } from './quirks';
@@ -80,6 +80,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
     devices: nodes,
     isModelled: device => matchOf(device) !== null,
   });
+  const hasSwiotlb = arch === 'arm64' || usesLpae(cpus, memory);
   const context = { tree, phandles, arch, cpus: cpus.length, ram: memory.banks };
   const quirks = new Quirks(context, options.quirks);
   const devices = planDevices(nodes, phandles, arch, quirks, matchOf);
@@ -103,7 +104,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
     coherent: options.coherent ?? coherentNameOf(tree, cpus),
     bounce: bounceNameOf(tree, arch, options.bounce),
     dmaMemory: { ...treeParameters(tree), ...options.dmaMemory },
-    notes: [...cpuNotes, ...memory.notes, ...deviceNotes(devices, memory.reserved, phandles)],
+    notes: [...cpuNotes, ...memory.notes, ...deviceNotes(devices, memory.reserved, hasSwiotlb)],
   };
 };
 

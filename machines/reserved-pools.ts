@@ -18,9 +18,14 @@ import { CoherentPool, POOL_MEMORY } from '../mm/dma-coherent';
 import { physToPage } from '../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../mm/pgprot';
 import { isDefaultPool } from './describe';
-import { makeCma } from './dma-memory';
+import type { Swiotlb } from '../mm/swiotlb';
+import { RestrictedPages } from '../mm/swiotlb-restricted';
+import { makeCma, makeSwiotlb } from './dma-memory';
 import type { Kernel } from './kernel';
 import type { MachinePlan } from './plan';
+import { usesLpae } from './plan-memory';
+import type { DmaFacts } from './quirks';
+import { restrictedRegion } from './restricted-region';
 
 /*
  * Pools for DMA that a kernel makes once it runs: what the tree reserves, and the atomic pools.
@@ -77,11 +82,18 @@ export const isBypassed = (
   { dmaMemory }: Pick<MachinePlan, 'dmaMemory'>,
 ): boolean => cmaDefault && dmaMemory.cma !== undefined;
 
+/** A device's own bounce buffers, and pages of them. */
+export interface Restricted {
+  readonly bounce: Swiotlb;
+  readonly pool: RestrictedPages;
+}
+
 /** What the tree sets aside for single devices, made when the first of them asks. */
 export class ReservedPools {
   readonly #plan: MachinePlan;
   readonly #kernel: Kernel;
   readonly #cma = new Map<DtNode, CmaArea>();
+  readonly #restricted = new Map<DtNode, Restricted | null>();
   /** Null: there was no way to map it. */
   readonly #coherent = new Map<DtNode, DevicePool | null>();
 
@@ -104,6 +116,22 @@ export class ReservedPools {
         kernel.setAside.globalPool = this.#poolOf(region);
       }
     }
+  }
+
+  /**
+   * What the device of a configuration is restricted to; null: nothing. A kernel without swiotlb has
+   * none of this, nor has one with dmabounce.
+   */
+  restricted(facts: DmaFacts): Restricted | null {
+    const { arch, cpus, memory, bounce } = this.#plan;
+    const region = restrictedRegion(facts, memory.reserved);
+    const hasSwiotlb = arch === 'arm64' || usesLpae(cpus, memory);
+    if (region === null || !hasSwiotlb || bounce !== 'swiotlb') return null;
+    const known = this.#restricted.get(region.node);
+    if (known !== undefined) return known;
+    const made = this.#makeRestricted(region);
+    this.#restricted.set(region.node, made);
+    return made;
   }
 
   /** See DriverServices.reservedMemDeviceInit. */
@@ -139,8 +167,25 @@ export class ReservedPools {
         dev.dma.pool = this.#poolOf(region);
         return dev.dma.pool === null ? -EINVAL : 0;
       case 'ioTlbMem':
+        if (dev.dma.restricted?.name === region.node.name) return 0;
         throw new UnmodelledError('a restricted pool', region.node.path);
     }
+  }
+
+  /** rmem_swiotlb_device_init(). */
+  #makeRestricted(region: ReservedMem): Restricted | null {
+    const { mm, log } = this.#kernel;
+    const range = rangeOf(region);
+    const last = physAddr(range.base + range.size - 1);
+    if (
+      mm.layout.physToVirt(physAddr(range.base)) === null ||
+      mm.layout.physToVirt(last) === null
+    ) {
+      log.print('err', 'Restricted DMA pool must be accessible within the linear mapping.');
+      return null;
+    }
+    const bounce = makeSwiotlb(this.#kernel, range, { slots: 0, areas: 1, isForced: true });
+    return { bounce, pool: new RestrictedPages(region.node.name, bounce.pool) };
   }
 
   #poolOf(region: ReservedMem): DevicePool | null {

@@ -73,7 +73,8 @@ export class ContiguousPages {
 
   /**
    * Pages for which `isUsable` holds, below `limit`: contiguous memory first, then those of the
-   * allocator. Null without any; their contents are undefined (__dma_direct_alloc_pages).
+   * allocator; of a restricted device, those of its pool. Null without any; their contents are
+   * undefined (__dma_direct_alloc_pages).
    */
   alloc(
     dev: Device,
@@ -82,6 +83,13 @@ export class ContiguousPages {
     limit: number,
     isUsable: (page: Page) => boolean,
   ): Page | null {
+    const { restricted } = dev.dma;
+    if (restricted !== null) {
+      const own = restricted.alloc(bytes / PAGE_SIZE, getOrder(bytes), gfp.noWarn === true);
+      if (own === null || isUsable(own)) return own;
+      restricted.release(own, bytes / PAGE_SIZE);
+      return null;
+    }
     const contiguous = this.allocContiguous(dev, bytes, gfp);
     if (contiguous !== null) {
       if (isUsable(contiguous)) return contiguous;
@@ -96,6 +104,7 @@ export class ContiguousPages {
   free(dev: Device, page: Page, bytes: number): void {
     const { pages, setAside } = this.#memory;
     const count = bytes / PAGE_SIZE;
+    if (dev.dma.restricted?.release(page, count) === true) return;
     if (dev.dma.cma?.release(page, count) === true) return;
     if (setAside.cma?.release(page, count) === true) return;
     pages.freePagesAt(page, getOrder(bytes));

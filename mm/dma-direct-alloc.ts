@@ -61,7 +61,7 @@ export class DirectAllocation implements DmaAllocation {
     const bytes = alignUp(size, PAGE_SIZE);
     if (bytes === 0) return null;
     const gfp = hasDmaAttr(attrs, DmaAttr.NoWarn) ? { ...flags, noWarn: true } : flags;
-    const isUnmapped = hasDmaAttr(attrs, DmaAttr.NoKernelMapping);
+    const isUnmapped = needsNoMapping(dev, attrs);
     if (dev.dma.coherent) {
       return isUnmapped
         ? this.#allocPagesAlone(dev, bytes, gfp)
@@ -71,7 +71,7 @@ export class DirectAllocation implements DmaAllocation {
     const { globalPool, atomicPool } = setAside;
     if (globalPool !== null && !isUnmapped) return this.#memoryOf(dev, globalPool.alloc(bytes));
     // Where the alias stays, nothing is mapped for who needs no address: that does not sleep.
-    const mayUsePool = !(isUnmapped && arch.coherent.keepsAlias);
+    const mayUsePool = !(isUnmapped && arch.coherent.keepsAlias) && dev.dma.restricted === null;
     if (gfp.atomic === true && atomicPool !== null && mayUsePool) {
       const reaches = (phys: PhysAddr, length: number): boolean => coherentOk(dev, phys, length);
       return this.#fromAtomicPool(dev, atomicPool.alloc(bytes, reaches), isUnmapped);
@@ -101,7 +101,7 @@ export class DirectAllocation implements DmaAllocation {
       arch.coherent.free(block);
       return;
     }
-    if (hasDmaAttr(attrs, DmaAttr.NoKernelMapping)) {
+    if (needsNoMapping(dev, attrs)) {
       const pooled = this.#ofPool.get(address);
       if (pooled === undefined) this.#contiguous.free(dev, pfnToPage(address), bytes);
       else setAside.atomicPool?.free(pooled, bytes);
@@ -167,7 +167,8 @@ export class DirectAllocation implements DmaAllocation {
 
   #allocUncached(dev: Device, size: number, gfp: Gfp, attrs: DmaAttrs): DmaMemory | null {
     const { coherent } = this.#sources.arch;
-    const isUnmapped = hasDmaAttr(attrs, DmaAttr.NoKernelMapping);
+    const isUnmapped = needsNoMapping(dev, attrs);
+    const { restricted } = dev.dma;
     const block = coherent.alloc({
       ...{ size, gfp, isUnmapped },
       memory: dmaPgprot(dev, attrs),
@@ -178,14 +179,14 @@ export class DirectAllocation implements DmaAllocation {
           this.#contiguous.free(dev, page, size);
         },
       },
-      cma: dev.dma.cma,
+      cma: restricted ?? dev.dma.cma,
     });
     if ('refused' in block) {
       if (gfp.noWarn === true) return null;
       dev.services.log.device('warn', dev, `no coherent memory: ${block.refused}`);
       return null;
     }
-    if (!coherentOk(dev, block.phys, size)) {
+    if (!coherentOk(dev, block.phys, size) || restricted?.contains(block.phys) === false) {
       coherent.free(block);
       return null;
     }
@@ -228,6 +229,10 @@ export class DirectAllocation implements DmaAllocation {
     throw new KernelOops(`${dev.name}: no memory at bus address ${hex(handle)}`);
   }
 }
+
+/** Without an address; not where it is of the pool that the device is restricted to. */
+const needsNoMapping = (dev: Device, attrs: DmaAttrs): boolean =>
+  hasDmaAttr(attrs, DmaAttr.NoKernelMapping) && dev.dma.restricted === null;
 
 /** What stands for memory that the CPU has no address of: the number of its first page. */
 const cookieOf = ({ phys }: { readonly phys: PhysAddr }): CpuAddr => cpuAddr(physToPage(phys));

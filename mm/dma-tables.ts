@@ -37,7 +37,7 @@ export class DmaTables {
 
   /** The table of a device by what it is, behind an IOMMU or not. */
   opsFor(isCoherent: boolean, iommu: TranslatedPath | null = null): DmaMapOps {
-    const { direct, cache, allocation, gate } = this.#stages;
+    const { direct } = this.#stages;
     const translation = iommu?.translation ?? direct;
     const { bounce } = this;
     const key = `${isCoherent ? 'coherent' : 'non-coherent'} ${bounce?.name ?? ''}`;
@@ -45,15 +45,25 @@ export class DmaTables {
     this.#made.set(translation, tables);
     let ops = tables.get(key);
     if (ops === undefined) {
-      const composed = composeDmaOps({
-        translation,
-        cache: isCoherent ? null : cache,
-        bounce,
-        allocation: iommu?.allocation ?? allocation,
-      });
-      ops = gatedDma(gate, composed, iommu === null ? allocation.allocCached : null);
+      ops = this.#compose(isCoherent, bounce, iommu);
       tables.set(key, ops);
     }
     return ops;
+  }
+
+  /** The table of one device alone, whose data goes through a bounce buffer of its own. */
+  opsThrough(bounce: Bounce, isCoherent: boolean): DmaMapOps {
+    return this.#compose(isCoherent, bounce, null);
+  }
+
+  #compose(isCoherent: boolean, bounce: Bounce | null, iommu: TranslatedPath | null): DmaMapOps {
+    const { direct, cache, allocation, gate } = this.#stages;
+    const composed = composeDmaOps({
+      translation: iommu?.translation ?? direct,
+      cache: isCoherent ? null : cache,
+      bounce,
+      allocation: iommu?.allocation ?? allocation,
+    });
+    return gatedDma(gate, composed, iommu === null ? allocation.allocCached : null);
   }
 }

@@ -64,11 +64,11 @@ export class SlotPool {
   readonly #next: Float64Array;
   readonly #used: Float64Array;
 
-  /** `start` is aligned to a page, `areas` a power of two, `slots` whole segments in each area. */
+  /** `start` is aligned to a page, `areas` a power of two; of several, each has whole segments. */
   constructor(start: PhysAddr, slots: number, areas: number) {
     invariant(isPowerOfTwo(areas), `${areas} areas of slots`);
     invariant(
-      slots > 0 && slots % (areas * SEGMENT_SLOTS) === 0,
+      slots > 0 && (areas === 1 || slots % (areas * SEGMENT_SLOTS) === 0),
       `${slots} slots in ${areas} areas`,
     );
     this.start = start;
@@ -76,7 +76,9 @@ export class SlotPool {
     this.areas = areas;
     this.#areaSlots = slots / areas;
     this.#run = new Uint8Array(slots);
-    for (let i = 0; i < slots; i++) this.#run[i] = SEGMENT_SLOTS - (i % SEGMENT_SLOTS);
+    for (let i = 0; i < slots; i++) {
+      this.#run[i] = Math.min(SEGMENT_SLOTS - (i % SEGMENT_SLOTS), slots - i);
+    }
     this.#original = new Float64Array(slots).fill(NOBODY);
     this.#left = new Float64Array(slots);
     this.#padding = new Uint8Array(slots);
@@ -129,7 +131,7 @@ export class SlotPool {
     const index = shown - u8(this.#padding, shown);
     const count = slotsFor(f64(this.#left, index) + offset);
     const end = index + count;
-    const segmentEnd = alignUp(index + 1, SEGMENT_SLOTS);
+    const segmentEnd = Math.min(alignUp(index + 1, SEGMENT_SLOTS), this.slots);
     let run = end < segmentEnd ? u8(this.#run, end) : 0;
     for (let i = end - 1; i >= index; i--) {
       this.#run[i] = ++run;

@@ -22,7 +22,7 @@ import { SEGMENT_SLOTS, SLOT_SIZE, SlotPool } from './swiotlb-slots';
  * Bounce buffers that are there from boot on (kernel/dma/swiotlb.c of 6.12, without
  * SWIOTLB_DYNAMIC).
  *
- * Not modelled: restricted pools (`restricted-dma-pool`), memory encryption, growing.
+ * Not modelled: memory encryption, growing.
  */
 
 /** What `swiotlb=` on the command line says; what is absent is the kernel's own. */

@@ -38,6 +38,8 @@ export interface DmaFacts {
   /** Why Linux refuses to configure the device, null if it does not. */
   readonly failure: OfFailure | null;
   readonly iommu: IommuConfig | QuirkedDirect | IommuUnreached;
+  /** The pool that it is restricted to where no IOMMU translates for it; null: none. */
+  readonly restricted: DtNode | null;
   /** Names of the quirks that had a part in it. */
   readonly quirks: readonly string[];
 }

@@ -102,7 +102,9 @@ const withPool = (pool: DtLiteral, device: DtLiteral): DeviceTree =>
       ranges: true,
       'pool: pool@88000000': { reg: [0x8800_0000, 0x10_0000], ...pool },
     },
-    'mmu: iommu@1000': { compatible: 'arm,mmu-500', reg: [0x1000, 0x1000], '#iommu-cells': [1] },
+    'mmu: iommu@1000': {
+      ...{ compatible: 'mediatek,mt8173-m4u', reg: [0x1000, 0x1000], '#iommu-cells': [1] },
+    },
     'wifi@2000': {
       compatible: 'acme,wifi',
       reg: [0x2000, 0x1000],
@@ -111,10 +113,10 @@ const withPool = (pool: DtLiteral, device: DtLiteral): DeviceTree =>
     },
   });
 
-test('a device that has a restricted pool is told to be unconfined', t => {
+test('a device that has a restricted pool is told to be unconfined where no kernel confines it', t => {
   const restricted: DtLiteral = { compatible: 'restricted-dma-pool' };
   t.deepEqual(plan(withPool(restricted, {})).notes, [
-    '/reserved-memory/pool@88000000: not modelled: a restricted pool; ' +
+    '/reserved-memory/pool@88000000: a kernel without swiotlb; ' +
       'its devices use all of memory (/wifi@2000)',
   ]);
   t.deepEqual(plan(withPool(restricted, { iommus: [ref('mmu'), 1] })).notes, []);

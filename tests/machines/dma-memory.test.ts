@@ -392,6 +392,57 @@ test('what is behind a port that leads out of the case is not trusted', t => {
   t.deepEqual(trust({ 'external-facing': true }), [false]);
 });
 
+test('a device with a restricted pool has its memory there, and its data goes through it', t => {
+  const tree: DtLiteral = {
+    ...SMALL,
+    cpus: {
+      '#address-cells': [1],
+      '#size-cells': [0],
+      'cpu@0': { device_type: 'cpu', compatible: 'arm,cortex-a53', reg: [0] },
+    },
+    'reserved-memory': {
+      '#address-cells': [1],
+      '#size-cells': [1],
+      ranges: true,
+      // A segment and a half of slots.
+      'jail: jail@8b200000': { compatible: 'restricted-dma-pool', reg: [0x8b20_0000, 0x6_0000] },
+    },
+    'dma@3000': {
+      ...{ compatible: 'acme,dma', reg: [0x3000, 0x1000], '#dma-cells': [0] },
+      'memory-region': [ref('jail')],
+    },
+    'dma@4000': { compatible: 'acme,dma', reg: [0x4000, 0x1000], '#dma-cells': [0] },
+  };
+  const { kernel, hardware, masters } = bootPlain(tree);
+  t.deepEqual(
+    masters.map(({ plan }) => plan.label),
+    ['non-coherent, with restricted pool jail@8b200000', 'non-coherent'],
+  );
+  const [dev, other] = masters.map(({ device: { dev: one } }) => one);
+  assert.ok(dev && other);
+  const isInside = (at: number): boolean => at >= 0x8b20_0000 && at < 0x8b26_0000;
+  const block = dmaAllocCoherent(dev, 5000, GFP_KERNEL);
+  assert.ok(block && isInside(block.dmaHandle));
+  t.is(block.dmaHandle % 8192, 0);
+  const buffer = kernel.slab.kmalloc(512, GFP_KERNEL);
+  assert.ok(buffer !== null);
+  kernel.cpu.store32(buffer + 8, 0x11);
+  const handle = dmaMapSingle(dev, buffer, 512, Bidirectional);
+  t.true(isInside(handle));
+  t.is(hardware.debugPort().read32(physAddr(handle + 8)), 0x11);
+  dmaUnmapSingle(dev, handle, 512, Bidirectional);
+  t.false(isInside(dmaMapSingle(other, buffer, 512, Bidirectional)));
+  t.is(
+    dmaAllocCoherent(dev, 0x4_0001, GFP_KERNEL),
+    null,
+    'no more than a segment, and from nowhere else',
+  );
+  dmaFreeCoherent(dev, 5000, block.cpuAddr, block.dmaHandle);
+  const blocks = Array.from({ length: 97 }, () => dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL));
+  t.is(blocks.indexOf(null), 96);
+  t.true(blocks.every(one => one === null || isInside(one.dmaHandle)));
+});
+
 test('swiotlb is where Linux has it', t => {
   t.is(machine.kernel.swiotlb, null);
   const of = (board: string): readonly number[] | undefined => {

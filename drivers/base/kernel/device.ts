@@ -2,7 +2,7 @@ import type { CpuAddr, DmaAddr, PhysAddr } from '../types/address';
 import type { SoftwareObserver } from '../types/observer';
 import type { Barriers } from './barriers';
 import type { DmaMapOpsOf } from './dma-map-ops';
-import type { CmaPool, DevicePool } from './dma-pools';
+import type { CmaPool, DevicePool, RestrictedPool } from './dma-pools';
 import type { KernelIo } from './io';
 import type { IrqDomain } from './irq';
 import type { KernelLog } from './kernel-log';
@@ -37,6 +37,8 @@ export interface DeviceDma {
   /** Memory that the tree reserved for this device (memory-region), null: it has the system's. */
   pool: DevicePool | null;
   cma: CmaPool | null;
+  /** What it is restricted to (for_alloc of its dma_io_tlb_mem); null: it may have any memory. */
+  readonly restricted: RestrictedPool | null;
   /**
    * A PCI function's addresses are below 4 GiB for as long as there are any, whatever its mask
    * (dev_iommu.pci_32bit_workaround): it may be wrong. Null for others.
@@ -61,6 +63,7 @@ export const deviceDmaOf = (fields: Partial<DeviceDma>): DeviceDma => ({
   minAlignMask: 0,
   pool: null,
   cma: null,
+  restricted: null,
   prefers32Bit: null,
   isUntrusted: false,
   forcesBounce: false,

@@ -30,6 +30,11 @@ export interface CmaPool {
   release(page: Page, count: number): boolean;
 }
 
+/** All the memory that a device may have, in which it is bounced (`restricted-dma-pool`). */
+export interface RestrictedPool extends CmaPool {
+  contains(address: PhysAddr): boolean;
+}
+
 /** Coherent memory that was prepared at boot, for callers that cannot sleep (kernel/dma/pool.c). */
 export interface AtomicPool {
   /** Zeroed memory for which `isReachable` holds; null if there is none left. */

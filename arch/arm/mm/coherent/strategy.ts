@@ -11,7 +11,7 @@ export interface CoherentBoard {
   readonly cma: RamRange | null;
   /** One that is asked for beside the tree, which comes in place of the tree's (`cma=`). */
   readonly cmaWish?: SetAside | null;
-  /** Those of single devices. */
+  /** Those of single devices, and pools that devices are restricted to. */
   readonly ownCma?: readonly RamRange[];
   /** One past the highest address that ZONE_DMA has, null where there is no such zone. */
   readonly dmaEnd: number | null;
