@@ -7,6 +7,7 @@ import {
   cfgiAll,
   cfgiCd,
   cfgiSte,
+  prefetchConfig,
   sync,
   tlbiAsid,
   tlbiIpa,
@@ -329,6 +330,16 @@ for (const [what, command, endsStage1, endsStage2] of INVALIDATIONS) {
     }
   });
 }
+
+test('CMD_PREFETCH_CONFIG fetches what a stream has as a transaction would, and it is kept', t => {
+  const made = translating();
+  made.command(prefetchConfig(SID));
+  for (const at of [AT.streams + STE.SIZE * SID, AT.cd]) {
+    t.true(made.bench.touched.includes(made.bench.ram.wordOf(at)));
+  }
+  made.abort();
+  t.deepEqual(made.read(AT_DATA), DATA);
+});
 
 test('an entry, and a CD found through it, are kept until CFGI; a CD alone until CFGI_CD', t => {
   const made = translating();

@@ -95,9 +95,20 @@ export class Configurations {
     return found.config;
   }
 
-  /** What memory says of a stream, as the hardware may look unasked: no event, and nothing is told. */
+  /** CMD_PREFETCH_CONFIG: what a stream has is fetched; nothing is told of what is wrong with it. */
+  prefetch(table: StreamTable, sid: number): void {
+    this.#look(table, sid, { tables: this.#tables, onStale: null });
+  }
+
+  /**
+   * What memory says of a stream, as the hardware of a checked machine may look unasked: no event, and
+   * nothing is told.
+   */
   peek(table: StreamTable, sid: number): StreamConfig | null {
-    const look = { tables: this.#unseen, onStale: null };
+    return this.#look(table, sid, { tables: this.#unseen, onStale: null });
+  }
+
+  #look(table: StreamTable, sid: number, look: Look): StreamConfig | null {
     const ste = this.#fetchSte(table, sid, look);
     if (ste === null) return null;
     const hasCd = steConfigOf(ste) === SteConfig.Stage1;

@@ -97,7 +97,7 @@ export class TranslationUnit implements Stateful {
 
   /** CMD_PREFETCH_CONFIG. */
   prefetch(sid: number): void {
-    if (this.state.isTranslating) this.configurations.peek(this.state.table, sid);
+    if (this.state.isTranslating) this.configurations.prefetch(this.state.table, sid);
   }
 
   /** Forgets all that is kept and commanded; what waits is terminated. */
