@@ -20,7 +20,9 @@ const ALIAS = 'no_mapping_stays_that_does_harm';
 const run = (board: string, coherent: CoherentName, ...cases: readonly string[]): RunResult =>
   runSuites({
     board,
-    plan: planMachine(loadBoard(board, BOARD_FILES), { memory: null, quirks: [], coherent }),
+    plan: planMachine(loadBoard(board, BOARD_FILES), {
+      ...{ memory: null, quirks: [], coherent, dmaMemory: { iommuPassthrough: true } },
+    }),
     suites: [dmaCoherentSuite],
     selects: (_suite, name) => cases.length === 0 || cases.includes(name),
     timings: ['latest'],

@@ -200,7 +200,9 @@ const CASES: readonly Case[] = [
   {
     name: 'no_mapping_stays_that_does_harm',
     unfit: machine =>
-      DriverBench.on(machine, 'non-coherent') === null ? 'all masters snoop' : withoutMmu(machine),
+      DriverBench.on(machine, 'non-coherent') === null
+        ? 'all masters snoop or are behind an IOMMU'
+        : withoutMmu(machine),
     run: (t: CaseContext): void => {
       const { isHarmless, text } = aliasVerdict(t.machine);
       const { name } = t.machine.kernel.coherent;

@@ -63,8 +63,9 @@ export const LIST_RULES: readonly DmaRule[] = [
     wrong: [
       {
         caughtBy: ['dma-debug'],
-        // Kernels that bounce what shares a line do not look.
-        isHarmless: ({ kernel }) => kernel.dma.bounce?.name === 'swiotlb',
+        // Where buffers that share a line are bounced, dma-debug does not look.
+        isHarmless: ({ kernel }) =>
+          kernel.mm.layout.image === 'arm64' && kernel.dma.bounce?.name === 'swiotlb',
         run: bench => {
           withList(bench, list => {
             mapped(bench, list, FromDevice);

@@ -33,10 +33,15 @@ const isRefused = ({ t, dev }: RuleBench, address: Parameters<typeof dmaMapSingl
 const bottomOfStack = ({ kernel }: RuleBench): number =>
   kernel.mm.layout.physOffset + KERNEL_IMAGE_SIZE - SIZE;
 
-const isUnmapped = ({ dev }: RuleBench, physical: number): string | null =>
-  dmaCapable(dev, physToDma(dev, physAddr(physical)), SIZE)
+const isUnmapped = ({ dev, kernel }: RuleBench, physical: number): string | null => {
+  const isRam = kernel.mm.layout.ram.some(
+    ({ base, size }) => physical >= base && physical + SIZE <= base + size,
+  );
+  if (!isRam) return 'no RAM where the kernel image is expected';
+  return dmaCapable(dev, physToDma(dev, physAddr(physical)), SIZE)
     ? null
     : 'it does not reach the kernel image';
+};
 
 /** A mapping of memory that the linear map has. */
 const mapAndUnmap = (bench: RuleBench, physical: number): void => {
