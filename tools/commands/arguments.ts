@@ -78,6 +78,8 @@ export interface BenchArguments extends DescribeArguments {
 export interface ExperimentArguments extends MachineArguments, ListArguments {
   readonly name: string;
   readonly seed: string;
+  /** Figures of the cost table: NAME=NS. */
+  readonly cost?: readonly string[] | undefined;
 }
 
 /** Arguments of `explain`. */

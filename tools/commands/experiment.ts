@@ -1,7 +1,14 @@
-import type { Argv } from 'yargs';
+import type { Argv, Options } from 'yargs';
 import type { ExperimentArguments } from './arguments';
 import { seed, withListFormat, withMachine } from './options';
 import type { Command } from './options';
+
+const cost = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  describe: 'A figure of the cost table in ns: NAME=NS',
+} as const satisfies Options;
 
 const builder = (yargs: Argv): Argv<ExperimentArguments> =>
   withListFormat(
@@ -9,10 +16,10 @@ const builder = (yargs: Argv): Argv<ExperimentArguments> =>
       .positional('name', {
         type: 'string',
         describe:
-          'coherent: ways of making coherent memory, what they cost and which are safe; iommu: what mapping costs directly and behind IOMMUs',
+          'coherent: ways of making coherent memory, what they cost and which are safe; iommu: what mapping costs directly and behind IOMMUs; noncoherent: memory that is write-combined, uncached, or cached and synced',
         demandOption: true,
       })
-      .options({ seed }),
+      .options({ seed, cost }),
   );
 
 /** `dmabench experiment` */

@@ -24,6 +24,8 @@ export class Cluster implements Stateful {
   readonly inclusion: Inclusion;
   readonly members: IncludedCache[] = [];
   fills = 0;
+  /** Dirty lines of the second level that were written to memory, asked for or not. */
+  writeBacks = 0;
 
   constructor(l2: LineCache | null, inclusion: Inclusion, memory: SystemMemory) {
     this.l2 = l2;
@@ -131,6 +133,7 @@ export class Cluster implements Stateful {
     if (l2 === null || !l2.isDirty(slot)) return;
     this.memory.writeBack(l2.firstWord(slot), l2.lineWords, l2.data, slot << l2.shift);
     l2.clearFlag(slot, DIRTY);
+    this.writeBacks++;
   }
 
   /** Writes a second-level line back if it is dirty, and drops it. */
@@ -151,14 +154,15 @@ export class Cluster implements Stateful {
   }
 
   saveState(): StateValue {
-    const { fills } = this;
-    return { l2: this.l2?.saveState() ?? null, fills };
+    const { fills, writeBacks } = this;
+    return { l2: this.l2?.saveState() ?? null, fills, writeBacks };
   }
 
   restoreState(state: StateValue): void {
     const reader = new StateReader(state, this.l2?.name ?? 'a cluster');
     this.l2?.restoreState(reader.value('l2'));
     this.fills = reader.number('fills');
+    this.writeBacks = reader.number('writeBacks');
   }
 
   #takeBack(slot: number, l2: LineCache): void {

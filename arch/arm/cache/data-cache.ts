@@ -46,6 +46,8 @@ export class DataCache implements IncludedCache, Stateful {
   /** A first line was filled: until then nobody needs to look here. */
   used = false;
   fills = 0;
+  /** Dirty lines that were written to the next level, asked for or not. */
+  writeBacks = 0;
 
   readonly #ram: Ram;
   readonly #domain: Snooper;
@@ -167,6 +169,7 @@ export class DataCache implements IncludedCache, Stateful {
       true,
     );
     lines.clearFlag(slot, DIRTY);
+    this.writeBacks++;
   }
 
   /** Takes a line out, writing it to the next level if it is dirty or that level is its victim. */
@@ -234,6 +237,7 @@ export class DataCache implements IncludedCache, Stateful {
       virtualPages: Float64Array.from(this.#virtualFrames.keys()),
       used: this.used,
       fills: this.fills,
+      writeBacks: this.writeBacks,
     };
   }
 
@@ -245,6 +249,7 @@ export class DataCache implements IncludedCache, Stateful {
     for (const page of reader.numbers('virtualPages')) this.virtualFrame(page);
     this.used = reader.boolean('used');
     this.fills = reader.number('fills');
+    this.writeBacks = reader.number('writeBacks');
   }
 
   surrender(home: number, words: number, to: Int32Array, at: number): boolean {

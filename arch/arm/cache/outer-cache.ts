@@ -57,6 +57,9 @@ export class OuterCache implements OuterLevel, Stateful {
    * without allocation and so hits in a present line; `shared-override` switches that off.
    */
   ncHits = true;
+  /** Lines that were brought in from memory, and dirty ones written back to it. */
+  fills = 0;
+  writeBacks = 0;
   /** An evicted or drained write waits in the buffer instead of going to memory at once. */
   holdsWrites = false;
 
@@ -115,6 +118,7 @@ export class OuterCache implements OuterLevel, Stateful {
     const home = word & ~(lines.lineWords - 1);
     this.copyFromMemory(home, lines.lineWords, lines.data, slot << lines.shift);
     lines.install(slot, word >>> lines.shift, 0);
+    this.fills++;
     return slot;
   }
 
@@ -129,6 +133,7 @@ export class OuterCache implements OuterLevel, Stateful {
       this.writeMemory(home + i, i32(lines.data, at + i), -1, fresh);
     }
     lines.clearFlag(slot, DIRTY);
+    this.writeBacks++;
   }
 
   /** Writes the line of a slot back if it is dirty, and drops it. */
@@ -221,12 +226,15 @@ export class OuterCache implements OuterLevel, Stateful {
       follows ? 1 : 0,
     ]);
     const held = rowsState([[...this.#heldLines]]);
-    return { lines: this.lines.saveState(), buffer: rowsState(rows), held };
+    const { fills, writeBacks } = this;
+    return { lines: this.lines.saveState(), buffer: rowsState(rows), held, fills, writeBacks };
   }
 
   restoreState(state: StateValue): void {
     const reader = new StateReader(state, 'the outer cache');
     this.lines.restoreState(reader.value('lines'));
+    this.fills = reader.number('fills');
+    this.writeBacks = reader.number('writeBacks');
     this.#heldLines.clear();
     for (const [line = 0] of rowsOf(reader.numbers('held'), 1, PLACE)) this.#heldLines.add(line);
     this.#buffer.length = 0;

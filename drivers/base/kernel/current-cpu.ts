@@ -12,6 +12,8 @@ export class CurrentCpu implements Isa {
   /** Operations that software has issued so far, on any CPU. */
   cacheOps = 0;
   tlbOps = 0;
+  /** Each a dsb. */
+  barriers = 0;
 
   constructor(boot: Isa) {
     this.#current = boot;
@@ -106,6 +108,7 @@ export class CurrentCpu implements Isa {
   }
 
   dsb(): void {
+    this.barriers++;
     this.#current.dsb();
   }
 

@@ -14,6 +14,8 @@ import { withPlugins } from '../../plugin/load';
 import { Progress } from '../../progress';
 import { toJson } from '../../report/json';
 import { painter, widthOf } from '../../report/text';
+import { costTable } from '../costs';
+import type { CostTable } from '../costs';
 import { coherentHuman } from './human';
 import { judgeCoherent } from './judge';
 import { managedBytes, measureCoherent } from './measure';
@@ -23,14 +25,18 @@ import type { CoherentRow } from './report';
 const LESS_MEMORY = 512 * MIB;
 
 const NOTES = [
-  'Counts are of one buffer of 16 KiB, allocated and freed, on one CPU; a time follows from them by a cost table, which no board has yet.',
+  'table writes to time: one buffer of 16 KiB, allocated and freed by one CPU; the stores that zero it are left out.',
+  'lost: memory that nobody else can have, not even for a while, once the first buffer was there.',
+  'IOMMUs let everything pass, as with iommu.passthrough=1: a strategy is of memory that devices reach directly.',
   'TLB entries: as many as cover the linear map of all lowmem.',
+  'cache ops, outer ops: maintenance of a line, inside and outside the cores.',
 ];
 
 /** `dmabench experiment coherent BOARD`: every strategy, or the one that `--coherent` names. */
 export const coherentExperiment = (args: ExperimentArguments, host: Host): ExitStatus =>
   withPlugins(args.load, () => {
-    const options = planOptions(args);
+    const options = untranslated(planOptions(args));
+    const costs = costTable(args.cost);
     const board = openBoard(args.board, args.overlay ?? []);
     const own = planRun(board, options);
     const names = COHERENT_KINDS.map(({ name }) => name).filter(
@@ -42,29 +48,38 @@ export const coherentExperiment = (args: ExperimentArguments, host: Host): ExitS
       const name = names[rows.length];
       if (name === undefined) return false;
       progress.show(name, rows.length, names.length);
-      rows.push(rowOf(board, options, name, parseSeed(args.seed)));
+      rows.push(rowOf(board, options, name, parseSeed(args.seed), costs));
       return true;
     });
     progress.clear();
-    const report = { board: board.source, model: own.model, rows, notes: NOTES };
+    const report = { board: board.source, model: own.model, rows, costs, notes: NOTES };
     const human = (): string => coherentHuman(report, painter(host.out), widthOf(host.out));
     host.out.write(args.format === 'json' ? toJson(report) : human());
     if (isInterrupted) return Exit.Interrupted;
     return rows.some(({ isDefect }) => isDefect) ? Exit.Defect : Exit.Passed;
   });
 
+/** Strategies are of memory that devices reach directly: no IOMMU is in the way. */
+export const untranslated = (options: PlanOptions): PlanOptions => ({
+  ...options,
+  dmaMemory: { ...options.dmaMemory, iommuPassthrough: true },
+});
+
 const rowOf = (
   board: Board,
   options: PlanOptions,
   strategy: CoherentName,
   seed: number,
+  costs: CostTable,
 ): CoherentRow => {
   const { plan, memory } = planFor(board, options, strategy);
   const plain = { ...plan, coherent: 'legacy-remap' } as const;
   const judged = judgeCoherent(board.source, plan, seed);
-  const measured = measureCoherent(board.source, plan, managedBytes(board.source, plain));
-  const { memory: size, quirks } = options;
-  const isDefault = planRun(board, { memory: size, quirks }).coherent === strategy;
+  const measured = measureCoherent(board.source, plan, managedBytes(board.source, plain), costs);
+  const { memory: size, quirks, dmaMemory } = options;
+  const isDefault =
+    planRun(board, { memory: size, quirks, ...(dmaMemory === undefined ? {} : { dmaMemory }) })
+      .coherent === strategy;
   return {
     ...{ strategy, summary: coherentKind(strategy).summary, isDefault, memory },
     ...judged,

@@ -1,23 +1,26 @@
 import { table } from '../../report/table';
 import { bytes, grouped, paragraph, printable } from '../../report/text';
 import type { Paint } from '../../report/text';
+import { costLines, shownTime } from '../costs';
+import { COHERENT_COSTS } from './measure';
 import type { CoherentReport, CoherentRow } from './report';
 
 /** The last column of a table is broken over lines: so that none of these is, it is empty. */
 const HEAD = [
   ...['strategy', 'verdict', 'lost', 'TLB entries', 'table writes'],
-  ...['TLB ops', 'cache ops', 'outer ops', ''],
+  ...['TLB ops', 'cache ops', 'outer ops', 'time', ''],
 ];
 
 /** The table, and below it what each verdict rests on and what a strategy does not serve. */
 export const coherentHuman = (report: CoherentReport, paint: Paint, width: number): string => {
-  const { board, model, rows, notes } = report;
+  const { board, model, rows, costs, notes } = report;
   const cells = [HEAD, ...rows.map(cellsOf)];
-  const [head = '', ...lines] = table(cells, { width, indent: 2, right: [2, 3, 4, 5, 6, 7] });
+  const [head = '', ...lines] = table(cells, { width, indent: 2, right: [2, 3, 4, 5, 6, 7, 8] });
   const sections = [
     [paint('bold', `${printable(board)}: ${printable(model)}: coherent memory`)],
     [paint('bold', head), ...lines.map((line, i) => coloured(line, rows[i], paint))],
     ...rows.map(row => explained(row, paint, width)),
+    [paint('bold', 'Cost table'), ...costLines(costs, COHERENT_COSTS, width)],
     [paint('bold', 'Notes'), ...notes.flatMap(note => paragraph('  - ', note, width))],
   ];
   return sections.map(section => `${section.join('\n')}\n`).join('\n');
@@ -32,7 +35,8 @@ const cellsOf = (row: CoherentRow): string[] => {
     cost.cacheOperations,
     cost.outerOperations,
   ];
-  return [strategy, verdict, ...held, ...(counts?.map(grouped) ?? ['-', '-', '-', '-']), ''];
+  const done = counts?.map(grouped) ?? ['-', '-', '-', '-'];
+  return [strategy, verdict, ...held, ...done, cost ? shownTime(cost.nanoseconds) : '-', ''];
 };
 
 const coloured = (line: string, row: CoherentRow | undefined, paint: Paint): string =>

@@ -1,4 +1,5 @@
 import type { CoherentName } from '../../../mm/arch-dma';
+import type { CostTable } from '../costs';
 import type { JudgedCoherent } from './judge';
 import type { CoherentMeasure } from './measure';
 
@@ -17,5 +18,6 @@ export interface CoherentReport {
   readonly board: string;
   readonly model: string;
   readonly rows: readonly CoherentRow[];
+  readonly costs: CostTable;
   readonly notes: readonly string[];
 }
