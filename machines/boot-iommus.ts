@@ -2,6 +2,7 @@ import type { IrqLine } from '../drivers/base/hw/irq';
 import { probeDevice } from '../drivers/base/kernel/device';
 import type { Device } from '../drivers/base/kernel/device';
 import { invariant } from '../drivers/base/types/errors';
+import type { Phandles } from '../drivers/of/phandle';
 import type { DtNode } from '../drivers/of/tree';
 import type { TranslatedPath } from '../mm/dma-tables';
 import type { IommuSpec } from '../mm/iommu/core';
@@ -10,8 +11,12 @@ import type { IommuDevice } from '../mm/iommu/types';
 import type { Hardware } from './hardware';
 import { iommuKindOf, streamsOf } from './iommus';
 import type { KernelBuild } from './iommus/kind';
+import { reservedOf } from './iommus/reserved';
 import type { Kernel } from './kernel';
+import type { MachinePlan } from './plan';
+import { isUntrusted } from './plan-devices';
 import type { DevicePlan } from './plan-devices';
+import { usesLpae } from './plan-memory';
 import type { DmaFacts } from './quirks';
 
 /** What becomes of a device behind an IOMMU; both null for one that is not. */
@@ -28,17 +33,20 @@ export class BoundIommus {
   readonly #kernel: Kernel;
   readonly #bound = new Map<DtNode, IommuDevice>();
   readonly #notes: string[];
+  readonly #phandles: Phandles;
 
   /** `makeDevice`: the kernel's view of a node with its interrupts. `notes` are added to. */
   constructor(
     hardware: Hardware,
     kernel: Kernel,
-    build: KernelBuild,
+    { arch, cpus, memory, phandles }: MachinePlan,
     makeDevice: (plan: DevicePlan, irqs: readonly IrqLine[]) => Device,
     notes: string[],
   ) {
     this.#kernel = kernel;
+    this.#phandles = phandles;
     this.#notes = notes;
+    const build: KernelBuild = { is64Bit: arch === 'arm64', lpae: usesLpae(cpus, memory) };
     for (const { plan, irqs } of hardware.iommus) {
       const { node } = plan.device;
       const driver = iommuKindOf(node)?.driver(node, build);
@@ -66,8 +74,11 @@ export class BoundIommus {
       return iommu === undefined ? [] : [{ iommu, cells }];
     });
     if (specs.length === 0 || specs.length < streams.length) return DIRECT;
-    const isDirect = facts.iommu.kind !== 'iommu';
-    const group = this.#kernel.iommus.groupFor(specs, { isDirect });
+    const group = this.#kernel.iommus.groupFor(specs, {
+      isDirect: facts.iommu.kind !== 'iommu',
+      isUntrusted: isUntrusted(facts),
+      reserved: reservedOf(facts, this.#phandles),
+    });
     if (typeof group === 'number') {
       this.#notes.push(`${facts.node.path}: IOMMU: error ${group}; its DMA is direct`);
       return DIRECT;

@@ -224,7 +224,7 @@ const bindIommus = (
   new BoundIommus(
     hardware,
     kernel,
-    { is64Bit: plan.arch === 'arm64', lpae: usesLpae(plan.cpus, plan.memory) },
+    plan,
     ({ device: { node, resources }, effective }, lines) => {
       const irqs = wireInterrupts(plan, hardware, kernel.irq, lines, node, notes);
       const dma = deviceDma(effective, kernel);
