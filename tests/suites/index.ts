@@ -5,6 +5,7 @@ import { dmaRulesSuite } from './dma-rules';
 import { dmaStreamingSuite } from './dma-streaming';
 import { dmapoolSuite } from './dmapool';
 import { iommuSuite } from './iommu';
+import { iommuBugsSuite } from './iommu-bugs';
 import { memorySuite } from './memory';
 import { mmuSuite } from './mmu';
 import { rulesSuite } from './rules';
@@ -24,4 +25,5 @@ export const SUITES: readonly Suite[] = [
   dmaRulesSuite,
   rulesSuite,
   bugsSuite,
+  iommuBugsSuite,
 ];
