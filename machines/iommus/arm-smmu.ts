@@ -3,17 +3,11 @@ import { ArmSmmu } from '../../drivers/iommu/arm-smmu/model';
 import { integrationOf } from '../../drivers/iommu/arm-smmu/model/integration';
 import type { SmmuIntegration } from '../../drivers/iommu/arm-smmu/model/integration';
 import { COMPATIBLE, MOST_BANKS } from '../../drivers/iommu/arm-smmu/regs';
-import { EveryKept, LruKept } from '../../drivers/iommu/hw/kept';
-import type { Kept } from '../../drivers/iommu/hw/kept';
 import { ofNAddrCells, ofNSizeCells } from '../../drivers/of/bus';
 import { ofIrqs } from '../../drivers/of/irq';
 import { DeviceTree } from '../../drivers/of/tree';
 import type { DtNode } from '../../drivers/of/tree';
 import type { IommuKind } from './kind';
-
-/** Steps of walks that are kept of each level. */
-const STEPS_PER_LEVEL = 4;
-const LEVELS = [0, 1, 2, 3];
 
 /** What the tree says of an SMMU. */
 interface SmmuNode {
@@ -83,25 +77,10 @@ export const armSmmuKind: IommuKind = {
     const isRight = id !== undefined && id < ids && (mask ?? 0) < ids && cells.length <= 2;
     return isRight ? null : `a stream below ${ids} of ${node.path}, and a mask below it`;
   },
-  makeModel: ({ node, name, memory, irqs, isChecked, tlbEntries, ...ports }) => {
+  makeModel: ({ node, irqs, ...ports }) => {
     const { built, globalInterrupts } = smmuOf(node);
-    const kept = (entries: number): Kept =>
-      isChecked ? new EveryKept() : new LruKept(tlbEntries === 0 ? 0 : entries);
-    return new ArmSmmu({
-      name,
-      built,
-      tables: memory,
-      kept: {
-        translations: kept(tlbEntries),
-        steps: LEVELS.map(() => kept(STEPS_PER_LEVEL)),
-      },
-      globalIrq: globalInterrupts === 0 ? null : (irqs[0] ?? null),
-      contextIrqs: irqs.slice(globalInterrupts),
-      events: ports.events,
-      onGuestError: ports.onGuestError,
-      onStale: ports.onStale,
-      onRefused: ports.onRefused,
-    });
+    const globalIrq = globalInterrupts === 0 ? null : (irqs[0] ?? null);
+    return new ArmSmmu({ ...ports, built, globalIrq, contextIrqs: irqs.slice(globalInterrupts) });
   },
   driver: (node, build) => {
     const { compatible, globalInterrupts } = smmuOf(node);

@@ -14,6 +14,8 @@ import { at } from '../../base/types/arrays';
 import { UnmodelledError, invariant } from '../../base/types/errors';
 import { StateReader } from '../../base/types/state';
 import type { StateValue } from '../../base/types/state';
+import { EveryKept, LruKept } from '../hw/kept';
+import type { Kept } from '../hw/kept';
 import { Lookup } from '../hw/lookup';
 import type { KeptWalks, StaleSink } from '../hw/lookup';
 import { staleSink } from '../hw/stale';
@@ -36,8 +38,10 @@ export interface ArmSmmuPorts {
   readonly name: string;
   readonly built: SmmuIntegration;
   /** Its walker's way to the tables. */
-  readonly tables: Pick<DmaMemory, 'readTable' | 'readTable64' | 'tableHigh' | 'unseen'>;
-  readonly kept: KeptWalks;
+  readonly memory: Pick<DmaMemory, 'readTable' | 'readTable64' | 'tableHigh' | 'unseen'>;
+  readonly isChecked: boolean;
+  /** Translations that it keeps; 0: it keeps nothing at all. */
+  readonly tlbEntries: number;
   /** Of global faults; null if none leads anywhere. */
   readonly globalIrq: IrqLine | null;
   /** Version 2: one for each bank. Version 1: as CBAR.IRPTNDX counts them. */
@@ -49,6 +53,16 @@ export interface ArmSmmuPorts {
   /** Told of every fault; null: nobody asks. */
   readonly onRefused: ((refused: RefusedAccess) => void) | null;
 }
+
+/** Levels of tables at most, and steps of walks that are kept of each. */
+const LEVELS = [0, 1, 2, 3];
+const STEPS_PER_LEVEL = 4;
+
+const keptOf = ({ isChecked, tlbEntries }: ArmSmmuPorts): KeptWalks => {
+  const kept = (entries: number): Kept => (isChecked ? new EveryKept() : new LruKept(entries));
+  const steps = tlbEntries === 0 ? 0 : STEPS_PER_LEVEL;
+  return { translations: kept(tlbEntries), steps: LEVELS.map(() => kept(steps)) };
+};
 
 /** An Arm System MMU of version 1 or 2. Registers: regs.ts. */
 export class ArmSmmu extends Device {
@@ -83,10 +97,10 @@ export class ArmSmmu extends Device {
     super(ports.name);
     this.#ports = ports;
     const { built, name, events } = ports;
-    this.#walkers = new Walkers(ports.tables);
-    this.#unseenWalkers = new Walkers(ports.tables.unseen);
+    this.#walkers = new Walkers(ports.memory);
+    this.#unseenWalkers = new Walkers(ports.memory.unseen);
     const refetch = (tag: number, address: number): TableWalk | null => this.#refetch(tag, address);
-    this.#lookup = new Lookup(ports.kept, this.#stale, refetch);
+    this.#lookup = new Lookup(keptOf(ports), this.#stale, refetch);
     this.#invalidations = new Invalidations(name, this.#lookup, events);
     this.#global = new GlobalRegisters({
       name,

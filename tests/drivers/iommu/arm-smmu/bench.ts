@@ -8,6 +8,7 @@ import { dmaAddr, offsetBy, ticks } from '../../../../drivers/base/types/address
 import type { CpuAddr } from '../../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
 import { ArmSmmu } from '../../../../drivers/iommu/arm-smmu/model';
+import type { ArmSmmuPorts } from '../../../../drivers/iommu/arm-smmu/model';
 import { integrationOf } from '../../../../drivers/iommu/arm-smmu/model/integration';
 import type { SmmuIntegration } from '../../../../drivers/iommu/arm-smmu/model/integration';
 import {
@@ -17,8 +18,6 @@ import {
   BankType,
   StreamType,
 } from '../../../../drivers/iommu/arm-smmu/regs';
-import { EveryKept, LruKept } from '../../../../drivers/iommu/hw/kept';
-import type { Kept } from '../../../../drivers/iommu/hw/kept';
 import { DeviceBus } from '../../../support/device-bus';
 import { DmaBench, RAM_BASE } from '../../../support/dma-bench';
 
@@ -47,8 +46,10 @@ export const BUILT = ((): SmmuIntegration => {
   return built;
 })();
 
-export const lru = (capacity: number) => (): Kept => new LruKept(capacity);
-export const every = (): Kept => new EveryKept();
+/** What is kept: so many translations, or on a checked machine whatever may be. */
+type Keeping = Pick<ArmSmmuPorts, 'isChecked' | 'tlbEntries'>;
+export const lru = (tlbEntries: number): Keeping => ({ isChecked: false, tlbEntries });
+export const every: Keeping = { isChecked: true, tlbEntries: 0 };
 
 export interface MadeSmmu {
   readonly bench: DmaBench;
@@ -60,7 +61,7 @@ export interface MadeSmmu {
   readonly model: ArmSmmu;
 }
 
-export const makeSmmu = (makeKept = lru(4), built: SmmuIntegration = BUILT): MadeSmmu => {
+export const makeSmmu = (keeping = lru(4), built: SmmuIntegration = BUILT): MadeSmmu => {
   const bench = new DmaBench();
   const guestErrors: string[] = [];
   const stale: StaleEntry[] = [];
@@ -70,8 +71,8 @@ export const makeSmmu = (makeKept = lru(4), built: SmmuIntegration = BUILT): Mad
   const model = new ArmSmmu({
     name: 'smmu',
     built,
-    tables: bench.memory,
-    kept: { translations: makeKept(), steps: [0, 1, 2, 3].map(makeKept) },
+    memory: bench.memory,
+    ...keeping,
     globalIrq,
     contextIrqs,
     events: bench.events,
@@ -103,8 +104,8 @@ export interface PoweredSmmu extends MadeSmmu {
 }
 
 /** One whose registers a driver can reach, with a master on STREAM. */
-export const poweredSmmu = (makeKept = lru(4), built: SmmuIntegration = BUILT): PoweredSmmu => {
-  const made = makeSmmu(makeKept, built);
+export const poweredSmmu = (keeping = lru(4), built: SmmuIntegration = BUILT): PoweredSmmu => {
+  const made = makeSmmu(keeping, built);
   const { bench, model } = made;
   const bus = new DeviceBus(model);
   const page = (index: number): CpuAddr => offsetBy(bus.baseOf(0), index * built.pageSize);
@@ -154,8 +155,8 @@ export interface RunningSmmu extends PoweredSmmu {
 }
 
 /** One whose STREAM is translated by BANK, AArch64 stage 1, one page of data at 0x3000. */
-export const runningSmmu = (makeKept = lru(4)): RunningSmmu => {
-  const made = poweredSmmu(makeKept);
+export const runningSmmu = (keeping = lru(4)): RunningSmmu => {
+  const made = poweredSmmu(keeping);
   const { gr0, gr1, cb, poke, bench } = made;
   gr0.SMR(0).write({ ID: STREAM, VALID: 1 });
   gr0.S2CR(0).write({ TYPE: StreamType.Translate, CBNDX: BANK });

@@ -28,6 +28,7 @@ import {
   dmaUnmapSingle,
 } from '../../../../mm/dma-mapping-common';
 import type { TestMasterDevice } from '../../../../drivers/misc/test-master/driver';
+import { newGather } from '../../../../mm/iommu/gather';
 import { boardFolder } from '../../../support/board-folder';
 
 /*
@@ -286,7 +287,8 @@ test('stream-match-mask is for masters that say none', t => {
 test('a domain of its own: banks run out and come back, and other SMMUs refuse it', t => {
   const machine = booted();
   const { iommus } = machine.kernel;
-  const { dev } = behind(machine, SMMU).device;
+  const { device } = behind(machine, SMMU);
+  const { dev } = device;
   const domains = Array.from({ length: 4 }, () => iommus.domainAlloc(dev));
   t.deepEqual(
     domains.map(domain => domain !== null),
@@ -296,6 +298,16 @@ test('a domain of its own: banks run out and come back, and other SMMUs refuse i
   const [domain] = domains;
   if (domain === null || domain === undefined) throw new Error('no domain');
   t.is(smmuOf(machine, OLD_SMMU).attach(0, domain), -EINVAL, 'it is another one’s');
+  t.is(iommus.attachDevice(domain, dev), 0);
+  const memory = machine.kernel.services.memory.virtToPhys(buffer(machine)) ?? physAddr(0);
+  const page = dmaAddr(0x4000_0000);
+  t.is(domain.ops?.map(page, memory, PAGE_SIZE, 1, 3, { bytes: 0 }), 0);
+  t.is(device.writePattern(page, 4, 1), 0);
+  const gather = newGather();
+  t.is(domain.ops?.unmap(page, PAGE_SIZE, 1, gather), PAGE_SIZE);
+  domain.ops?.sync(gather);
+  t.is(device.writePattern(page, 4, 1), -EIO, 'its entries have an ASID of their own');
+  iommus.detachDevice(domain, dev);
   iommus.domainFree(domain);
   t.not(iommus.domainAlloc(dev), null);
 });
@@ -425,7 +437,7 @@ test('reset leaves no fault, no prefetching and nothing that passes unclaimed', 
   t.like(gr0.CR0.read(), { CLIENTPD: 0, USFCFG: 1, GCFGFRE: 1, GCFGFIE: 1, VMIDPNE: 1, PTM: 1 });
   t.is(gr0.ACR.read().CACHE_LOCK, 0);
   t.is(bank.ACTLR.read().CPRE, 0);
-  t.like(bank.SCTLR.read(), { M: 1, CFRE: 1, CFIE: 1, HUPCF: 0, ASIDPNE: 1 });
+  t.like(bank.SCTLR.read(), { M: 1, CFRE: 1, CFIE: 1, AFE: 1, TRE: 1, HUPCF: 0 });
   t.like(gr0.SMR(0).read(), { ID: 0x421, MASK: 0x10, VALID: 1 });
   services.iounmap(base);
 });

@@ -242,10 +242,12 @@ test('a bank waits for its own invalidations only, the global registers for all'
   const { cb, bank, poke, read, sync, pass } = runningSmmu();
   read(AT);
   poke(entryAt(IOVA), 0);
+  bank.TLBIASID.write({ ASID: ASID + 1 });
+  sync();
   bank.TLBIASID.write({ ASID });
   cb(0).TLBSYNC.write(0);
   pass(100);
-  t.deepEqual(read(AT), TEXT);
+  t.deepEqual(read(AT), TEXT, 'another ASID, and another bank');
   bank.TLBSYNC.write(0);
   t.is(bank.TLBSTATUS.read().SACTIVE, 1);
   sync();
