@@ -1,6 +1,6 @@
 import { EBUSY } from '../../drivers/base/kernel/errno';
 import { dmaAddr, offsetBy } from '../../drivers/base/types/address';
-import { PAGE_SIZE } from '../../drivers/base/types/bits';
+import { PAGE_SIZE, alignDown, alignUp } from '../../drivers/base/types/bits';
 import {
   DmaDirection,
   dmaBitMask,
@@ -16,6 +16,7 @@ import type { IommuFault } from '../../mm/iommu/types';
 import { pageToPhys } from '../../mm/page-alloc';
 import { deviceReads, deviceWrites, differing, fill, mapped, reachable } from './dma-support';
 import {
+  READ_WRITE,
   at,
   endsFaults,
   hasPermissions,
@@ -30,6 +31,8 @@ import type { Case, CaseContext, Suite } from './suite';
 import { withDmaBuffer } from './support';
 
 const SIZE = 256;
+/** A walk is flushed page by page: of a table more would be long. */
+const MOST_SMALL = 512;
 /** Simulated ns in which an interrupt has long come. */
 const LONG = 1_000_000;
 
@@ -120,6 +123,34 @@ const large = onEveryIommu('large_pages_lead_where_small_ones_do', (t, own) => {
       t.equal(iommuUnmap(ops, iova, size), size, 'iommuUnmap of a page');
     });
   }
+});
+
+/**
+ * Small pages had a table: walks that went through it are not to go on through it when a large page
+ * is there. Of the large page the device touches only what is its own.
+ */
+const replaced = onEveryIommu('a_large_page_takes_the_place_of_small_ones', (t, own) => {
+  const { master, iova, ops } = own;
+  const [small = 0, ...others] = pageSizesIn(ops.pageSizes);
+  own.withBuffer(0, ({ page, size }) => {
+    const physical = pageToPhys(page);
+    for (const large of others) {
+      const start = alignUp(iova, large);
+      if (large > small * MOST_SMALL || start + large - 1 > ops.apertureEnd) continue;
+      const buffer = at(start, physical % large);
+      const first = alignDown(physical, large);
+      t.equal(iommuMap(ops, buffer, physical, small, READ_WRITE), 0, 'iommuMap of a small page');
+      deviceWrites(t, master, buffer, SIZE, 1);
+      // Words of one table for the large page: of those that say nothing nothing is unmapped.
+      if (iommuUnmap(ops, start, large) === 0) iommuUnmap(ops, buffer, small);
+      t.equal(iommuMap(ops, start, first, large, READ_WRITE), 0, `iommuMap of ${large}`);
+      deviceWrites(t, master, at(buffer, size - SIZE), SIZE, 2);
+      t.equal(iommuUnmap(ops, start, large), large, 'iommuUnmap of the large page');
+      t.equal(iommuMap(ops, buffer, physical, small, READ_WRITE), 0, 'iommuMap of a small page');
+      deviceWrites(t, master, buffer, SIZE, 3);
+      t.equal(iommuUnmap(ops, buffer, small), small, 'iommuUnmap of the small page');
+    }
+  });
 });
 
 const readOnly = onEveryIommu(
@@ -291,5 +322,17 @@ const relay: Case = {
 export const iommuSuite: Suite = {
   name: 'iommu',
   summary: 'IOMMUs by their own API: domains, mappings, faults, and one buffer through all masters',
-  cases: [seen, remapped, neighbours, large, readOnly, faults, attached, blocked, identity, relay],
+  cases: [
+    seen,
+    remapped,
+    neighbours,
+    large,
+    replaced,
+    readOnly,
+    faults,
+    attached,
+    blocked,
+    identity,
+    relay,
+  ],
 };
