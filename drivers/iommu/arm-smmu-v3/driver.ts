@@ -56,6 +56,7 @@ export class SmmuV3Device implements IommuDevice {
     this.#features = features;
     this.#masters = new Masters(dev, commands, streams, {
       ...options,
+      stage1: features.stage1,
       stallsExist: features.stalls,
       attributesOverride: features.attributesOverride,
     });

@@ -105,6 +105,9 @@ export class SmmuTable implements IommuOps {
   }
 }
 
+/** More pages than this are invalidated with all others (CMDQ_MAX_TLBI_OPS). */
+const MOST_PAGES = 512;
+
 /** Commands for one ASID or VMID. */
 class TableFlush implements PgtableFlush {
   readonly #queue: CommandQueue;
@@ -133,13 +136,18 @@ class TableFlush implements PgtableFlush {
     if (pageSize > 0) this.#range(start, end + 1 - start, pageSize, true);
   }
 
-  /** One command a page (arm_smmu_tlb_inv_range_domain, without range invalidation). */
+  /**
+   * One command a page (arm_smmu_tlb_inv_range_domain, without range invalidation), or one for all: as
+   * Linux has it where it shares tables with processes.
+   */
   #range(start: number, size: number, granule: number, leaf: boolean): void {
-    const commands: Words[] = [];
-    for (let address = start; address < start + size; address += granule) {
-      commands.push(this.#one(address, leaf));
+    const count = Math.ceil(size / granule);
+    if (count > MOST_PAGES) {
+      this.flushAll();
+      return;
     }
-    if (commands.length > 0) this.#queue.issueWithSync(...commands);
+    const commands = Array.from({ length: count }, (_, i) => this.#one(start + i * granule, leaf));
+    if (count > 0) this.#queue.issueWithSync(...commands);
   }
 
   #one(address: number, leaf: boolean): Words {

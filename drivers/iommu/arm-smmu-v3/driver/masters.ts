@@ -2,6 +2,7 @@ import { GFP_KERNEL } from '../../../base/kernel/gfp';
 import type { Device } from '../../../base/kernel/device';
 import { ENOMEM } from '../../../base/kernel/errno';
 import { offsetBy } from '../../../base/types/address';
+import { invariant } from '../../../base/types/errors';
 import type { CpuAddr, DmaAddr } from '../../../base/types/address';
 import { dmaAllocCoherent } from '../../../../mm/dma-mapping-common';
 import type { TableMemory } from '../../../../mm/iommu/types';
@@ -34,8 +35,8 @@ interface CdSlot {
 interface Master {
   readonly sid: number;
   readonly ste: SteSlot;
-  /** Made for the first domain with a stage 1. */
-  cd: CdSlot | null;
+  /** Null where there is no stage 1. */
+  readonly cd: CdSlot | null;
 }
 
 /** What stream table entries depend on. */
@@ -44,6 +45,7 @@ export interface MasterOptions extends Omit<EntryOptions, 'mayStall'> {
   readonly mayStall: (sid: number) => boolean;
   /** `hisilicon,broken-prefetch-cmd`: CMD_PREFETCH_CONFIG is not to be used. */
   readonly brokenPrefetch: boolean;
+  readonly stage1: boolean;
 }
 
 /** The streams of an SMMU, and what each is attached to. */
@@ -78,8 +80,8 @@ export class Masters {
       const { config, vmid } = ops.translation;
       this.#install(master, memory, stage2Ste(config, vmid, options));
     } else {
-      const cd = (master.cd ??= this.#makeCd());
-      if (cd === null) return -ENOMEM;
+      const { cd } = master;
+      invariant(cd !== null, 'a table of stage 1 without a stage 1');
       const { asid, config } = ops.translation;
       this.#writeCd(master, cd, memory, stage1Cd(config, asid, options));
       this.#install(master, memory, cdTableSte(cd.bus, options));
@@ -96,7 +98,9 @@ export class Masters {
     if (known !== undefined) return known;
     const ste = this.#streams.slotOf(sid, memory);
     if (typeof ste === 'number') return ste;
-    const made = { sid, ste, cd: null };
+    const cd = this.#options.stage1 ? this.#makeCd() : null;
+    if (this.#options.stage1 && cd === null) return -ENOMEM;
+    const made = { sid, ste, cd };
     this.#masters.set(sid, made);
     return made;
   }
