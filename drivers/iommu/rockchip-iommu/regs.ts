@@ -5,7 +5,7 @@ export const COMPATIBLE: readonly string[] = ['rockchip,iommu', 'rockchip,rk3568
 export const V2_COMPATIBLE = 'rockchip,rk3568-iommu';
 
 /** Bytes of the registers of one MMU; an IOMMU has as many as its node has `reg` entries. */
-export const BANK_SIZE = 0x28;
+export const BANK_SIZE = 0x40;
 /** More than any chip has. */
 export const MOST_BANKS = 8;
 
