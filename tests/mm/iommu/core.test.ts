@@ -183,6 +183,7 @@ test('a range is mapped in the largest pages that fit both addresses', t => {
   t.deepEqual(run(15, 31, 40), { pageSize: PAGE_SIZE, count: 1 }, 'until a larger one fits');
   t.deepEqual(run(15, 32, 40), { pageSize: PAGE_SIZE, count: 40 }, 'not alike in a larger one');
   t.deepEqual(run(16, 16, 15), { pageSize: PAGE_SIZE, count: 15 });
+  t.deepEqual(run(250, 250, 20), { pageSize: PAGE_SIZE, count: 20 }, 'no larger one fits');
   t.deepEqual(run(240, 240, 300), { pageSize: 16 * PAGE_SIZE, count: 1 });
 });
 

@@ -78,7 +78,7 @@ test('addresses run out sooner than with strict invalidation, until the timer ha
 });
 
 test('an unmap for the second time is warned of, and frees nothing twice', t => {
-  const { map, unmap, queue } = bench();
+  const { made, map, unmap, queue, iova } = bench();
   const before = services.log.lines.length;
   const address = map();
   unmap(address);
@@ -88,6 +88,8 @@ test('an unmap for the second time is warned of, and frees nothing twice', t => 
     services.log.lines.slice(before).map(({ text }) => text.replace(/at 0x.*,/, 'there,')),
     ['platform dev: WARNING: unmap of 0x0 of 0x1000 bytes there, which is no mapping'],
   );
+  made.pass(QUEUE_TIMEOUT);
+  t.deepEqual([queue.waiting, iova.live], [0, 0]);
 });
 
 test('hardware that cannot, and devices that may do harm, are strict', t => {
