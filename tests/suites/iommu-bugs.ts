@@ -164,7 +164,9 @@ const reusedTable: IommuBug = {
         ops.flushAll();
       }
       for (const { iommu: each, stream } of group.streams) each.attach(stream, group.domain.domain);
-      if (!isWrong) iommu.domainFree(domain);
+      // While it was attached, what was invalidated may have been fetched again.
+      if (isWrong) ops.flushAll();
+      else iommu.domainFree(domain);
     });
   },
 };
