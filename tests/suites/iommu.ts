@@ -127,29 +127,34 @@ const large = onEveryIommu('large_pages_lead_where_small_ones_do', (t, own) => {
 
 /**
  * Small pages had a table: walks that went through it are not to go on through it when a large page
- * is there. Of the large page the device touches only what is its own.
+ * is there, which leads elsewhere. Of the large page the device touches only what is its own.
  */
 const replaced = onEveryIommu('a_large_page_takes_the_place_of_small_ones', (t, own) => {
   const { master, iova, ops } = own;
   const [small = 0, ...others] = pageSizesIn(ops.pageSizes);
-  own.withBuffer(0, ({ page, size }) => {
-    const physical = pageToPhys(page);
-    for (const large of others) {
-      const start = alignUp(iova, large);
-      if (large > small * MOST_SMALL || start + large - 1 > ops.apertureEnd) continue;
-      const buffer = at(start, physical % large);
-      const first = alignDown(physical, large);
-      t.equal(iommuMap(ops, buffer, physical, small, READ_WRITE), 0, 'iommuMap of a small page');
-      deviceWrites(t, master, buffer, SIZE, 1);
-      // Words of one table for the large page: of those that say nothing nothing is unmapped.
-      if (iommuUnmap(ops, start, large) === 0) iommuUnmap(ops, buffer, small);
-      t.equal(iommuMap(ops, start, first, large, READ_WRITE), 0, `iommuMap of ${large}`);
-      deviceWrites(t, master, at(buffer, size - SIZE), SIZE, 2);
-      t.equal(iommuUnmap(ops, start, large), large, 'iommuUnmap of the large page');
-      t.equal(iommuMap(ops, buffer, physical, small, READ_WRITE), 0, 'iommuMap of a small page');
-      deviceWrites(t, master, buffer, SIZE, 3);
-      t.equal(iommuUnmap(ops, buffer, small), small, 'iommuUnmap of the small page');
-    }
+  own.withBuffer(0, one => {
+    own.withBuffer(0, other => {
+      const physical = pageToPhys(other.page);
+      for (const large of others) {
+        const start = alignUp(iova, large);
+        if (large > small * MOST_SMALL || start + large - 1 > ops.apertureEnd) continue;
+        const buffer = at(start, physical % large);
+        mapBuffer(t, own, buffer, one);
+        deviceWrites(t, master, buffer, SIZE, 1);
+        // Words of one table for the large page: of those that say nothing nothing is unmapped.
+        if (iommuUnmap(ops, start, large) === 0) iommuUnmap(ops, buffer, PAGE_SIZE);
+        const first = alignDown(physical, large);
+        t.equal(iommuMap(ops, start, first, large, READ_WRITE), 0, `iommuMap of ${large}`);
+        deviceWrites(t, master, buffer, SIZE, 2);
+        t.equal(iommuUnmap(ops, start, large), large, 'iommuUnmap of the large page');
+        other.forCpu();
+        t.equal(differing(t, other.address, SIZE, 2), 0, 'the wrong bytes of the large page');
+        other.forDevice();
+        mapBuffer(t, own, buffer, one);
+        deviceWrites(t, master, buffer, SIZE, 3);
+        t.equal(iommuUnmap(ops, buffer, PAGE_SIZE), PAGE_SIZE, 'iommuUnmap of the small page');
+      }
+    });
   });
 });
 
