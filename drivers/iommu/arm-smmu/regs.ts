@@ -377,5 +377,6 @@ export const ARM_SMMU_CB = defineRegisters({
     'prefetching of translations (ACTLR.CPRE: stored)',
     'privilege: all transactions are privileged unless S2CR.PRIVCFG makes them not',
     'fetches of instructions',
+    'entries of every ASID (nG clear): each is kept for the ASID that it was found for',
   ],
 });
