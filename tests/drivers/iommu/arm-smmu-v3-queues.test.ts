@@ -68,6 +68,8 @@ test('an illegal command stops the queue until it is replaced and acknowledged',
   made.pass(1000);
   t.is(CMDQ_CONS.read().RD, 0);
   made.put(AT.commands, sync(null));
+  made.pass(1000);
+  t.is(CMDQ_CONS.read().RD, 0, 'replaced, not acknowledged');
   GERRORN.write({ CMDQ_ERR: 1 });
   made.pass(60);
   t.is(CMDQ_CONS.read().RD, 3);

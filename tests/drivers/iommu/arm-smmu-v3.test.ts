@@ -331,6 +331,15 @@ for (const [what, command, endsStage1, endsStage2] of INVALIDATIONS) {
   });
 }
 
+test('CFGI_STE ends what the CD said that was found through the entry', t => {
+  const made = translating();
+  t.deepEqual(made.read(AT_DATA), DATA);
+  made.put(AT.cd, new Uint32Array(CD.WORDS));
+  t.deepEqual(made.read(AT_DATA), DATA);
+  made.command(cfgiSte(SID), sync(null));
+  t.is(made.read(AT_DATA), TxResult.Error);
+});
+
 test('CMD_PREFETCH_CONFIG fetches what a stream has as a transaction would, and it is kept', t => {
   const made = translating();
   made.command(prefetchConfig(SID));
