@@ -15,13 +15,14 @@ export const RULES_README = join(__dirname, '../suites/README.md');
 
 /** Between them they have every back end there is. */
 const BOARDS = ['versatile-pb', 'rpi-b', 'vexpress-a15', 'highbank', 'juno', 'mixed'];
+/** And one with what 32-bit kernels before 6.0 had to bounce with. */
+const DMABOUNCE = 'versatile-pb';
 
 /** The rules of the documents have these numbers; those of dma-buf and fences follow. */
 export const LAST_RULE = 81;
 
 /** Rules that are not in the suite, and why. */
 const ABSENT: readonly (readonly [rule: number, why: string])[] = [
-  [10, 'pools are made where one may sleep: nothing checks that yet'],
   [71, 'DMA_ATTR_DEBUGGING_IGNORE_CACHELINES: of kernels after 6.12, and of dma-debug alone'],
   [72, 'DMA_ATTR_CC_SHARED: no machine here has encrypted memory'],
 ];
@@ -50,9 +51,13 @@ const joined = (before: string | undefined, text: string): string => {
 const show = (): Shown => {
   const cells = new Map<string, Map<string, string>>();
   const failed: string[] = [];
-  for (const board of BOARDS) {
+  const plans = [
+    ...BOARDS.map(board => [board, planOf(board)] as const),
+    [`${DMABOUNCE} --bounce dmabounce`, { ...planOf(DMABOUNCE), bounce: 'dmabounce' }] as const,
+  ];
+  for (const [board, plan] of plans) {
     const { suites } = runSuites({
-      ...{ board, plan: planOf(board), suites: [dmaRulesSuite], selects: () => true },
+      ...{ board, plan, suites: [dmaRulesSuite], selects: () => true },
       ...{ adversary: { kind: 'all' } as const, seed: 1, streaming: ALL_STEPS },
       ...{ timings: ['latest'] as const, investigated: 0 },
     });
@@ -94,7 +99,8 @@ export const renderRules = (): { readonly text: string; readonly failed: readonl
     '_harmless_: nothing can come of the misuse there. _not kept_: Linux itself does not keep the rule there, and what is found says so.',
     '–: nothing there to show it with, and why.',
     '',
-    `On ${BOARDS.join(', ')}. What bounces is a device that nobody trusts, on the boards that have swiotlb.`,
+    `On ${BOARDS.join(', ')}. What bounces is a device that nobody trusts, on the boards that have swiotlb;`,
+    `and everything under \`--bounce dmabounce\`, on ${DMABOUNCE}.`,
     '',
     'Made by `npm run rules-table`.',
     '',

@@ -143,6 +143,25 @@ export const COHERENT_RULES: readonly DmaRule[] = [
     },
   }),
   dmaRule({
+    number: 10,
+    name: 'a_pool_grows_where_one_may_sleep',
+    unfit: bench =>
+      bench.kernel.irq === null ? 'no interrupts on this board' : withoutCoherent(bench),
+    wrong: [
+      {
+        caughtBy: ['dma-debug'],
+        run: ({ t, dev, kernel: { cpu } }) => {
+          const pool = t.need(dmaPoolCreate('late', dev, 64, 64, 0), 'a pool');
+          const areEnabled = cpu.setInterruptsEnabled(false);
+          const block = dmaPoolAlloc(pool, GFP_KERNEL);
+          cpu.setInterruptsEnabled(areEnabled);
+          if (block !== null) dmaPoolFree(pool, block.cpuAddr, block.dmaHandle);
+          dmaPoolDestroy(pool);
+        },
+      },
+    ],
+  }),
+  dmaRule({
     number: 11,
     name: 'the_alignment_of_a_pool_is_a_power_of_two',
     right: ({ t, dev }) => {
