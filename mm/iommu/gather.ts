@@ -1,5 +1,3 @@
-import type { IommuOps } from './types';
-
 /**
  * What was unmapped and has not been invalidated yet (struct iommu_iotlb_gather): addresses from
  * `start` to `end`, both included, in pages of one size.
@@ -43,7 +41,7 @@ export const gatherIsDisjoint = (gather: IotlbGather, iova: number, size: number
  * size or not next to it, as then no one command covers both (iommu_iotlb_gather_add_page).
  */
 export const gatherAddPage = (
-  ops: Pick<IommuOps, 'sync'>,
+  ops: { sync(gathered: IotlbGather): void },
   gather: IotlbGather,
   iova: number,
   pageSize: number,
