@@ -34,10 +34,11 @@ const bottomOfStack = ({ kernel }: RuleBench): number =>
   kernel.mm.layout.physOffset + KERNEL_IMAGE_SIZE - SIZE;
 
 const isUnmapped = ({ dev, kernel }: RuleBench, physical: number): string | null => {
-  const isRam = kernel.mm.layout.ram.some(
-    ({ base, size }) => physical >= base && physical + SIZE <= base + size,
-  );
-  if (!isRam) return 'no RAM where the kernel image is expected';
+  const { layout, tables, root } = kernel.mm;
+  const address = layout.physToVirt(physAddr(physical));
+  const isMapped =
+    address !== null && (layout.vmalloc === null || tables.spanAt(root, address) > 0);
+  if (!isMapped) return 'nothing is mapped where the kernel image is expected';
   return dmaCapable(dev, physToDma(dev, physAddr(physical)), SIZE)
     ? null
     : 'it does not reach the kernel image';
