@@ -225,10 +225,10 @@ const bindIommus = (
     hardware,
     kernel,
     plan,
-    ({ device: { node, resources }, effective }, lines) => {
+    ({ device: { name, node, resources }, effective }, lines) => {
       const irqs = wireInterrupts(plan, hardware, kernel.irq, lines, node, notes);
       const dma = deviceDma(effective, kernel);
-      return kernel.addDevice(node.name, node.path, dma, resources.map(toResource), irqs);
+      return kernel.addDevice(name, node.path, dma, resources.map(toResource), irqs);
     },
     notes,
   );
@@ -251,13 +251,12 @@ const bindDevices = (
   notes: string[],
 ): readonly BoundDevice[] =>
   hardware.devices.flatMap(({ plan: device, irq }): BoundDevice[] => {
-    const { node, compatible, resources } = device.device;
+    const { name, node, compatible, resources } = device.device;
     const driver = deviceKindOf(compatible)?.driver;
     invariant(driver !== undefined, `${node.path}: a model without a driver`);
     const irqs = wireInterrupts(plan, hardware, kernel.irq, [irq], node, notes);
-    const { name, path: ofPath } = node;
     const registers = resources.map(toResource);
-    const dev = maker.make(device.effective, { name, ofPath, registers, irqs });
+    const dev = maker.make(device.effective, { name, ofPath: node.path, registers, irqs });
     const bound = probeDevice(driver, dev);
     if (typeof bound !== 'number') return [{ plan: device, dev, bound }];
     notes.push(`${node.path}: probe with driver ${driver.name} failed with error ${bound}`);

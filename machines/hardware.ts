@@ -345,21 +345,21 @@ export class Hardware implements Stateful {
   }
 
   #makeIommu(plan: DevicePlan, onGuestError: (text: string) => void): HardwareIommu[] {
-    const { node } = plan.device;
+    const { node, name, resources } = plan.device;
     const kind = iommuKindOf(node);
     if (kind === null) return [];
     const { coherent } = plan.effective.dma;
-    this.#mayConnect(node.name, coherent);
-    this.#snooping.set(node.name, coherent);
+    this.#mayConnect(name, coherent);
+    this.#snooping.set(name, coherent);
     const irqs = Array.from(
       { length: kind.interrupts(node) },
-      (_, index) => new IrqLine(index === 0 ? `${node.name}.irq` : `${node.name}.irq${index}`),
+      (_, index) => new IrqLine(index === 0 ? `${name}.irq` : `${name}.irq${index}`),
     );
     const { adversary, versions = false } = this.#options;
     const model = kind.makeModel({
       node,
-      name: node.name,
-      memory: this.complex.masterMemory(node.name, this.#io, coherent),
+      name,
+      memory: this.complex.masterMemory(name, this.#io, coherent),
       irqs,
       events: this.events,
       isChecked: adversary === 'all',
@@ -369,19 +369,19 @@ export class Hardware implements Stateful {
       onStale: stale => this.onStaleEntry?.(stale),
       onRefused: refused => this.onRefused?.(refused),
     });
-    this.#place(model, plan.device.resources);
+    this.#place(model, resources);
     return [{ plan, model, irqs }];
   }
 
   #makeDevice(plan: DevicePlan, onGuestError: (text: string) => void): HardwareDevice[] {
-    const { node, compatible } = plan.device;
+    const { name, compatible, resources } = plan.device;
     const kind = deviceKindOf(compatible);
     if (kind === null) return [];
-    const irq = new IrqLine(`${node.name}.irq`);
-    const dma = this.#port(node.name, plan.effective);
+    const irq = new IrqLine(`${name}.irq`);
+    const dma = this.#port(name, plan.effective);
     const { events } = this;
-    const model = kind.makeModel({ name: node.name, dma, irq, events, onGuestError });
-    this.#place(model, plan.device.resources);
+    const model = kind.makeModel({ name, dma, irq, events, onGuestError });
+    this.#place(model, resources);
     return [{ plan, model, irq }];
   }
 

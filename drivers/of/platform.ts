@@ -18,6 +18,11 @@ import type { DeviceTree, DtNode } from './tree';
 
 /** A device that Linux makes of a node. Linux: struct platform_device, struct amba_device. */
 export interface OfDevice {
+  /**
+   * Its node's; after its address where the node counts from the start of a bus of its own, as other
+   * nodes may have that name (of_device_make_bus_id).
+   */
+  readonly name: string;
   readonly node: DtNode;
   readonly compatible: readonly string[];
   /** Its registers in CPU addresses; none for a device that is only behind an IOMMU. */
@@ -51,9 +56,18 @@ const collect = (node: DtNode, ranges: BusRanges, into: OfDevice[]): void => {
   const { compatible } = node;
   if (compatible.length > 0) {
     const resources = ofResources(node, ranges);
-    if (resources.length > 0 || node.has('iommus')) into.push({ node, compatible, resources });
+    if (resources.length > 0 || node.has('iommus')) {
+      into.push({ name: nameOf(node, resources), node, compatible, resources });
+    }
   }
   for (const child of node.children.values()) collect(child, ranges, into);
+};
+
+const nameOf = ({ name, baseName }: DtNode, [first]: readonly OfResource[]): string => {
+  const address = first?.start.toString(16);
+  return address === undefined || name === baseName || name === `${baseName}@${address}`
+    ? name
+    : `${address}.${baseName}`;
 };
 
 /** Something in a node that says it masters a bus, and where it stands. */

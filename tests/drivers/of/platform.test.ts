@@ -46,6 +46,18 @@ test('whatever creates a device, it is one: buses that are no simple-bus count t
   t.deepEqual(timer?.compatible, ['ti,timer']);
 });
 
+test('nodes that count from the start of their own bus have names of their own', t => {
+  const bus = (start: number): DtLiteral => ({
+    compatible: 'ti,sysc',
+    reg: [start, 4],
+    ranges: [0, start, 0x1000],
+    'mmu@0': { compatible: 'ti,iommu', reg: [0, 0x80] },
+  });
+  const root = { ...CELLS, 'module@4000': bus(0x4000), 'module@5000': bus(0x5000) };
+  const names = ofDevices(dt(root)).map(({ name }) => name);
+  t.deepEqual(names, ['module@4000', '4000.mmu', 'module@5000', '5000.mmu']);
+});
+
 test('a disabled bus disables all below it', t => {
   t.deepEqual(paths({ soc: { status: 'disabled', ranges: true, 'uart@0': uart(0) } }), []);
 });
