@@ -1,8 +1,10 @@
 import { parseScript } from '../../arch/arm/adversary/script';
 import { ScriptAdversary } from '../../arch/arm/adversary/scripted';
 import { CpuComplex } from '../../arch/arm/complex';
+import type { Complex } from '../../arch/arm/complex-parts';
+import type { StaleAccess, Versions } from '../../arch/arm/concrete/versions';
 import type { WitnessGoal } from '../../arch/arm/coherence/witness';
-import { InputError, UnmodelledError } from '../../drivers/base/types/errors';
+import { BenchError, InputError, UnmodelledError } from '../../drivers/base/types/errors';
 import type { ByteRange } from '../../drivers/base/types/finding';
 import { bootJob, finishScript, runCaseOf } from './job';
 import type { BenchOptions, Job } from './job';
@@ -31,10 +33,11 @@ export const replays = (
 ): boolean => {
   const script = parseScript(lines.join('\n'), 'witness');
   const adversary = new ScriptAdversary(script);
-  let complex: CpuComplex | null = null;
+  let versions: Versions | null = null;
   let isLost = false;
+  let isStale = false;
   const look = (): void => {
-    isLost ||= complex?.versions?.isLost(goal.byte) === true;
+    isLost ||= versions?.isLost(goal.byte) === true;
   };
   // What waits may be lost only by a step after the access.
   const last = Math.max(goal.event + 1, ...script.steps.map(({ event }) => event));
@@ -45,15 +48,18 @@ export const replays = (
       adversary,
       versions: true,
       onPower: hardware => {
-        if (hardware.complex instanceof CpuComplex) complex = hardware.complex;
+        versions = versionsOf(hardware.complex);
+        // As they come: a run may have more of them than are kept.
+        versions.onStale = access => {
+          isStale ||= isGoal(access, goal);
+        };
       },
     });
     for (let i = 0; i <= index; i++) runCaseOf(bench, job, i);
     finishScript(bench, script);
     look();
     script.checkTaken();
-    const { complex: ran } = bench.machine.hardware;
-    return goal.kind === 'stale' ? ran instanceof CpuComplex && isStale(ran, goal) : isLost;
+    return goal.kind === 'stale' ? isStale : isLost;
   } catch (error) {
     // A step that the machine refuses: the schedule is none of this machine.
     if (error instanceof InputError || error instanceof UnmodelledError) return false;
@@ -61,10 +67,13 @@ export const replays = (
   }
 };
 
-const isStale = ({ versions }: CpuComplex, { event, bytes }: ReplayGoal): boolean =>
-  versions?.stale.some(
-    access =>
-      access.event === event &&
-      access.address < bytes.start + bytes.size &&
-      bytes.start < access.address + access.size,
-  ) === true;
+const versionsOf = (complex: Complex): Versions => {
+  const versions = complex instanceof CpuComplex ? complex.versions : null;
+  if (versions === null) throw new BenchError('a replay without versions');
+  return versions;
+};
+
+const isGoal = (access: StaleAccess, { event, bytes }: ReplayGoal): boolean =>
+  access.event === event &&
+  access.address < bytes.start + bytes.size &&
+  bytes.start < access.address + access.size;
