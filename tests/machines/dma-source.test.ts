@@ -26,7 +26,7 @@ const fromOf = (plan: MachinePlan, path: string): string =>
   describeDma(deviceAt(plan, path).effective, plan).from;
 
 const mmu = (extra: DtLiteral = {}): DtLiteral => ({
-  compatible: 'arm,mmu-500',
+  compatible: 'acme,mmu',
   reg: [0x1000, 0x1000],
   '#iommu-cells': [1],
   ...extra,

@@ -91,7 +91,7 @@ test('the same display behind another SMMU has an ordinary domain', t => {
       reg: [0x1000, 0x1000],
       '#iommu-cells': [1],
     },
-    'mmu: iommu@3000': { compatible: 'arm,mmu-500', reg: [0x3000, 0x1000], '#iommu-cells': [1] },
+    'mmu: iommu@3000': { compatible: 'acme,mmu', reg: [0x3000, 0x1000], '#iommu-cells': [1] },
     'master@2000': {
       compatible: 'qcom,sdm845-mdss',
       reg: [0x2000, 0x1000],

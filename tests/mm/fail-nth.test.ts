@@ -151,11 +151,11 @@ const scatteredPages = ({ kernel }: Machine): readonly Page[] => {
   return taken.filter((page, i): page is Page => page !== null && i % 2 === 0);
 };
 
-/** What a leak would change. Tables of the kernel's own addresses stay. */
-const inUse = ({ kernel }: Machine): readonly number[] => {
-  const { pages, tablePages, vmalloc } = kernel.mm;
-  return [pages.freePages + tablePages, vmalloc?.areas.length ?? 0];
-};
+/** What a leak would change. Tables of the kernel's own addresses stay, and those of IOMMUs. */
+const inUse = ({ kernel }: Machine): readonly number[] => [
+  kernel.usedPages,
+  kernel.mm.vmalloc?.areas.length ?? 0,
+];
 
 /** What one table maps, in every format of the kernel's tables. */
 const TABLE_SPAN = 2 * MIB;

@@ -5,7 +5,7 @@ import { describeMachine } from '../../../machines/describe';
 import { planMachine } from '../../../machines/plan';
 import { describeHuman } from '../../../tools/report/describe-human';
 
-const MMU: DtLiteral = { compatible: 'arm,mmu-500', '#iommu-cells': [1] };
+const MMU: DtLiteral = { compatible: 'acme,mmu', '#iommu-cells': [1] };
 
 const tree = (core: string, cpu: DtLiteral, nodes: DtLiteral) =>
   dt({
