@@ -8,7 +8,7 @@ import { CORPUS, sampleBoards } from '../support/corpus';
  */
 
 /** Of the project: one in so many. */
-const ONE_IN = 4;
+const ONE_IN = 6;
 
 /** Of real boards. */
 const SAMPLE = 2;

@@ -15,7 +15,7 @@ import { planOf } from '../../../support/booted';
 const SUITES: readonly Suite[] = [memorySuite, cacheSuite, mmuSuite, dmaStreamingSuite];
 
 /** Short and long tables, with an outer cache and without one. */
-const BOARDS = ['rpi-b', 'pandaboard', 'virt'];
+const BOARDS = ['rpi-b', 'imx6q-sabresd', 'virt'];
 
 /** The number of the event after the boot and after each case, with how it ended. */
 const eventsOf = (board: string, adversary: BootOptions['adversary']): readonly string[] => {
