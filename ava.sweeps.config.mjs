@@ -1,0 +1,3 @@
+import base, { SWEEPS } from './ava.config.mjs';
+
+export default { ...base, files: SWEEPS };
