@@ -9,7 +9,7 @@ import {
   Second,
 } from '../regs/exynos';
 import type { ExynosFormat, ExynosRights } from '../regs/exynos';
-import { Word, widen } from './two-level';
+import { Word } from './two-level';
 import type { WordDecoder } from './two-level';
 import { Attribute } from './types';
 
@@ -44,7 +44,7 @@ const decoderOf = ({ unit, section, page }: ExynosFormat): WordDecoder => ({
     const { low } = step;
     const kind = KIND.of(low);
     if (kind === 0) return Word.Nothing;
-    if (kind === Second.Large) widen(step, LARGE_PAGE);
+    if (kind === Second.Large) step.widen(LARGE_PAGE);
     step.leads = leadsTo(low, unit, step.size);
     step.attributes = rightsOf(low, page);
     return Word.Page;

@@ -1,5 +1,5 @@
 import { alignDown } from '../../base/types/bits';
-import { BenchError, invariant } from '../../base/types/errors';
+import { BenchError } from '../../base/types/errors';
 import {
   ENTRY_SIZE,
   ENTRY_TYPE,
@@ -90,9 +90,9 @@ export class LpaeWalker implements TableWalker<LpaeRegime> {
     const { walk } = this;
     walk.count = 0;
     const input = inputOf(regime, address);
-    if (input === null) return this.#fault(WalkFault.Translation, regime.is64 ? 0 : 1);
+    if (input === null) return walk.failed(WalkFault.Translation, regime.is64 ? 0 : 1);
     if (from === null && regime.root >= 2 ** regime.outputBits) {
-      return this.#fault(WalkFault.AddressSize, regime.is64 ? 0 : 1);
+      return walk.failed(WalkFault.AddressSize, regime.is64 ? 0 : 1);
     }
     const { granule } = regime;
     let level = from === null ? regime.startLevel : levelOf(from.size, granule) + 1;
@@ -100,14 +100,14 @@ export class LpaeWalker implements TableWalker<LpaeRegime> {
     let attributes = from === null ? ALL_RIGHTS : from.attributes;
     for (;;) {
       const step = this.#read(regime, level, table, address, input);
-      if (step === null) return this.#fault(WalkFault.External, level);
-      if (LOW.VALID.of(step.low) === 0) return this.#fault(WalkFault.Translation, level);
+      if (step === null) return walk.failed(WalkFault.External, level);
+      if (LOW.VALID.of(step.low) === 0) return walk.failed(WalkFault.Translation, level);
       const isTable = level < LAST_LEVEL && LOW.TYPE.of(step.low) === ENTRY_TYPE.table;
       if (!isTable) return this.#leaf(regime, step, attributes);
       step.leads = addressOf(regime, step);
       if (regime.stage === 1) attributes = below(attributes, step.high);
       step.attributes = attributes;
-      if (step.leads >= 2 ** regime.outputBits) return this.#fault(WalkFault.AddressSize, level);
+      if (step.leads >= 2 ** regime.outputBits) return walk.failed(WalkFault.AddressSize, level);
       table = step.leads;
       level++;
     }
@@ -121,7 +121,6 @@ export class LpaeWalker implements TableWalker<LpaeRegime> {
     address: number,
     input: number,
   ): WalkStep | null {
-    const { walk } = this;
     const shift = levelShift(level, regime.granule);
     // The first table has as many entries as there are bits left.
     const indexed =
@@ -129,16 +128,7 @@ export class LpaeWalker implements TableWalker<LpaeRegime> {
     const at = table + ENTRY_SIZE * Math.floor(indexed / 2 ** shift);
     const low = this.#tables.readTable64(at);
     if (low === null) return null;
-    const step = walk.steps[walk.count];
-    invariant(step !== undefined, 'a walk of more levels than there are');
-    walk.count++;
-    step.level = level;
-    step.at = at;
-    step.low = low;
-    step.high = this.#tables.tableHigh;
-    step.size = 2 ** shift;
-    step.start = alignDown(address, step.size);
-    return step;
+    return this.walk.next(level, at, low, this.#tables.tableHigh, address, 2 ** shift);
   }
 
   /** Blocks and pages; what is reserved faults. */
@@ -148,37 +138,19 @@ export class LpaeWalker implements TableWalker<LpaeRegime> {
     const isPage = LOW.TYPE.of(low) === ENTRY_TYPE.page;
     const isLegal =
       level === LAST_LEVEL ? isPage : !isPage && hasBlocks(level, granule, outputBits);
-    if (!isLegal) return this.#fault(WalkFault.Translation, level);
+    if (!isLegal) return this.walk.failed(WalkFault.Translation, level);
     const output = alignDown(addressOf(regime, step), step.size);
-    if (output >= 2 ** outputBits) return this.#fault(WalkFault.AddressSize, level);
+    if (output >= 2 ** outputBits) return this.walk.failed(WalkFault.AddressSize, level);
     if (regime.heedsAccessFlag && LOW.AF.of(low) === 0) {
-      return this.#fault(WalkFault.AccessFlag, level);
+      return this.walk.failed(WalkFault.AccessFlag, level);
     }
     const joined = HIGH.CONTIGUOUS.of(high) === 1 ? contiguousEntries(level, granule) : 1;
     const span = step.size * joined;
-    step.start = alignDown(step.start, span);
-    step.size = span;
+    step.widen(span);
     step.leads = alignDown(output, span);
     step.attributes =
       regime.stage === 1 ? stage1(inherited, low, high) : stage2(inherited, low, high);
-    return this.#found(step);
-  }
-
-  #found(step: WalkStep): WalkFault {
-    const { walk } = this;
-    walk.fault = WalkFault.None;
-    walk.level = step.level;
-    walk.start = step.start;
-    walk.size = step.size;
-    walk.leads = step.leads;
-    walk.attributes = step.attributes;
-    return WalkFault.None;
-  }
-
-  #fault(fault: WalkFault, level: number): WalkFault {
-    this.walk.fault = fault;
-    this.walk.level = level;
-    return fault;
+    return this.walk.found(step);
   }
 }
 

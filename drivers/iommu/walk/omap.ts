@@ -8,7 +8,7 @@ import {
   SUPERSECTION,
   Second,
 } from '../regs/omap';
-import { Word, widen } from './two-level';
+import { Word } from './two-level';
 import type { WordDecoder } from './two-level';
 import { Attribute } from './types';
 
@@ -29,7 +29,7 @@ export const OMAP_WORDS: WordDecoder = {
       return Word.Table;
     }
     if (kind !== First.Section) return Word.Nothing;
-    if (SUPER.of(low) === 1) widen(step, SUPERSECTION);
+    if (SUPER.of(low) === 1) step.widen(SUPERSECTION);
     step.leads = startOf(low, step.size);
     step.attributes = RIGHTS;
     return Word.Page;
@@ -37,7 +37,7 @@ export const OMAP_WORDS: WordDecoder = {
   second: step => {
     const { low } = step;
     const kind = KIND.of(low);
-    if (kind === Second.Large) widen(step, LARGE_PAGE);
+    if (kind === Second.Large) step.widen(LARGE_PAGE);
     else if (kind !== Second.Small) return Word.Nothing;
     step.leads = startOf(low, step.size);
     step.attributes = RIGHTS;

@@ -1,4 +1,3 @@
-import { invariant } from '../../base/types/errors';
 import { TableWalk, WalkFault } from './types';
 import type { TableReader, TableWalker, WalkStep, WalkedEntry } from './types';
 
@@ -19,12 +18,6 @@ export interface WordDecoder {
   second(step: WalkStep): Word;
 }
 
-/** The word is one of those that say something larger: that begins where its size divides. */
-export const widen = (step: WalkStep, size: number): void => {
-  step.start -= step.start % size;
-  step.size = size;
-};
-
 /** Walks tables of two levels of words, from the address of the first: Exynos, OMAP, Rockchip. */
 export class TwoLevelWalker implements TableWalker<number> {
   readonly walk = new TableWalk(2);
@@ -41,57 +34,27 @@ export class TwoLevelWalker implements TableWalker<number> {
     const { walk } = this;
     const { firstSpan } = this.#decoder;
     walk.count = 0;
-    if (address >= INPUTS) return this.#fault(WalkFault.Translation, 0);
+    if (address >= INPUTS) return walk.failed(WalkFault.Translation, 0);
     if (from !== null) return this.#second(from.leads, address);
     const at = root + Math.floor(address / firstSpan) * WORD;
     const step = this.#read(at, 0, firstSpan, address);
-    if (step === null) return this.#fault(WalkFault.External, 0);
+    if (step === null) return walk.failed(WalkFault.External, 0);
     const word = this.#decoder.first(step);
-    if (word === Word.Nothing) return this.#fault(WalkFault.Translation, 0);
-    return word === Word.Page ? this.#found(step) : this.#second(step.leads, address);
+    if (word === Word.Nothing) return walk.failed(WalkFault.Translation, 0);
+    return word === Word.Page ? walk.found(step) : this.#second(step.leads, address);
   }
 
   #second(table: number, address: number): WalkFault {
     const { firstSpan, secondSpan } = this.#decoder;
     const at = table + Math.floor((address % firstSpan) / secondSpan) * WORD;
     const step = this.#read(at, 1, secondSpan, address);
-    if (step === null) return this.#fault(WalkFault.External, 1);
-    if (this.#decoder.second(step) !== Word.Page) return this.#fault(WalkFault.Translation, 1);
-    return this.#found(step);
+    if (step === null) return this.walk.failed(WalkFault.External, 1);
+    if (this.#decoder.second(step) !== Word.Page) return this.walk.failed(WalkFault.Translation, 1);
+    return this.walk.found(step);
   }
 
   #read(at: number, level: number, span: number, address: number): WalkStep | null {
-    const { walk } = this;
     const low = this.#tables.readTable(at);
-    if (low === null) return null;
-    const step = walk.steps[walk.count];
-    invariant(step !== undefined, 'a walk of more levels than there are');
-    walk.count++;
-    step.level = level;
-    step.at = at;
-    step.low = low;
-    step.high = 0;
-    step.start = address - (address % span);
-    step.size = span;
-    step.leads = 0;
-    step.attributes = 0;
-    return step;
-  }
-
-  #found(step: WalkStep): WalkFault {
-    const { walk } = this;
-    walk.fault = WalkFault.None;
-    walk.level = step.level;
-    walk.start = step.start;
-    walk.size = step.size;
-    walk.leads = step.leads;
-    walk.attributes = step.attributes;
-    return WalkFault.None;
-  }
-
-  #fault(fault: WalkFault, level: number): WalkFault {
-    this.walk.fault = fault;
-    this.walk.level = level;
-    return fault;
+    return low === null ? null : this.walk.next(level, at, low, 0, address, span);
   }
 }

@@ -1,3 +1,5 @@
+import { alignDown } from '../../base/types/bits';
+import { invariant } from '../../base/types/errors';
 /*
  * What the table walkers of IOMMUs answer. A walk allocates nothing: its record is used again by the
  * next walk of the same walker.
@@ -72,6 +74,12 @@ export class WalkStep implements WalkedEntry {
   size = 0;
   leads = 0;
   attributes = 0;
+
+  /** It is one of several that say the same of something larger, which begins where its size divides. */
+  widen(size: number): void {
+    this.start = alignDown(this.start, size);
+    this.size = size;
+  }
 }
 
 /** A walk: how it ended, and each word that was read for it. */
@@ -90,6 +98,46 @@ export class TableWalk implements WalkedEntry {
   /** `most`: words that a walk can read. */
   constructor(most: number) {
     this.steps = Array.from({ length: most }, () => new WalkStep());
+  }
+
+  /** The next word that was read: at `at`, for the `size` bytes that `address` is one of. */
+  next(
+    level: number,
+    at: number,
+    low: number,
+    high: number,
+    address: number,
+    size: number,
+  ): WalkStep {
+    const step = this.steps[this.count];
+    invariant(step !== undefined, 'a walk of more levels than there are');
+    this.count++;
+    step.level = level;
+    step.at = at;
+    step.low = low;
+    step.high = high;
+    step.start = alignDown(address, size);
+    step.size = size;
+    step.leads = 0;
+    step.attributes = 0;
+    return step;
+  }
+
+  /** It ends at the entry of a step. */
+  found(step: WalkStep): WalkFault {
+    this.fault = WalkFault.None;
+    this.level = step.level;
+    this.start = step.start;
+    this.size = step.size;
+    this.leads = step.leads;
+    this.attributes = step.attributes;
+    return WalkFault.None;
+  }
+
+  failed(fault: WalkFault, level: number): WalkFault {
+    this.fault = fault;
+    this.level = level;
+    return fault;
   }
 }
 

@@ -1,5 +1,4 @@
 import { alignDown } from '../../base/types/bits';
-import { invariant } from '../../base/types/errors';
 import {
   ENTRY_SIZE,
   FIRST_ENTRIES,
@@ -50,34 +49,34 @@ export class V7sWalker implements TableWalker<V7sRegime> {
     const { walk } = this;
     walk.count = 0;
     if (address >= INPUTS / 2 ** regime.split) {
-      return this.#fault(WalkFault.Translation, 1);
+      return walk.failed(WalkFault.Translation, 1);
     }
     if (from !== null) return this.#second(regime, from, address);
     const root = alignDown(regime.root, (FIRST_ENTRIES * ENTRY_SIZE) / 2 ** regime.split);
-    if (root >= 2 ** regime.outputBits) return this.#fault(WalkFault.AddressSize, 1);
+    if (root >= 2 ** regime.outputBits) return walk.failed(WalkFault.AddressSize, 1);
     const index = Math.floor(address / FIRST_SIZE);
     const step = this.#read(1, root + ENTRY_SIZE * index, FIRST_SIZE, address);
-    if (step === null) return this.#fault(WalkFault.External, 1);
+    if (step === null) return walk.failed(WalkFault.External, 1);
     const type = TYPE.of(step.low);
     if (type === FIRST_TYPE.section) return this.#section(regime, step);
-    if (type !== FIRST_TYPE.table) return this.#fault(WalkFault.Translation, 1);
+    if (type !== FIRST_TYPE.table) return walk.failed(WalkFault.Translation, 1);
     step.leads = TABLE.ADDRESS.at(TABLE.ADDRESS.of(step.low));
     step.attributes = TABLE.NS.of(step.low) === 1 ? Attribute.nonSecure : 0;
-    if (step.leads >= 2 ** regime.outputBits) return this.#fault(WalkFault.AddressSize, 1);
+    if (step.leads >= 2 ** regime.outputBits) return walk.failed(WalkFault.AddressSize, 1);
     return this.#second(regime, step, address);
   }
 
   #second(regime: V7sRegime, { leads, attributes }: WalkedEntry, address: number): WalkFault {
     const index = Math.floor(address / SECOND_SIZE) % SECOND_ENTRIES;
     const step = this.#read(2, leads + ENTRY_SIZE * index, SECOND_SIZE, address);
-    if (step === null) return this.#fault(WalkFault.External, 2);
+    if (step === null) return this.walk.failed(WalkFault.External, 2);
     const { low } = step;
     const type = TYPE.of(low);
-    if (type === 0) return this.#fault(WalkFault.Translation, 2);
+    if (type === 0) return this.walk.failed(WalkFault.Translation, 2);
     const isLarge = type === SECOND_TYPE.large;
     const { hasAccessFlag } = regime;
-    if (hasAccessFlag && SMALL.AF.of(low) === 0) return this.#fault(WalkFault.AccessFlag, 2);
-    if (isLarge) repeat(step, SECOND_SIZE * REPEATED);
+    if (hasAccessFlag && SMALL.AF.of(low) === 0) return this.walk.failed(WalkFault.AccessFlag, 2);
+    if (isLarge) step.widen(SECOND_SIZE * REPEATED);
     step.leads = isLarge
       ? LARGE.ADDRESS.at(LARGE.ADDRESS.of(low))
       : SMALL.ADDRESS.at(SMALL.ADDRESS.of(low));
@@ -94,9 +93,9 @@ export class V7sWalker implements TableWalker<V7sRegime> {
   #section(regime: V7sRegime, step: WalkStep): WalkFault {
     const { low } = step;
     const { hasAccessFlag } = regime;
-    if (hasAccessFlag && SECTION.AF.of(low) === 0) return this.#fault(WalkFault.AccessFlag, 1);
+    if (hasAccessFlag && SECTION.AF.of(low) === 0) return this.walk.failed(WalkFault.AccessFlag, 1);
     if (SECTION.SUPER.of(low) === 1) {
-      repeat(step, FIRST_SIZE * REPEATED);
+      step.widen(FIRST_SIZE * REPEATED);
       step.leads =
         SUPERSECTION.ADDRESS_36.of(low) * 2 ** 36 +
         SUPERSECTION.ADDRESS_32.of(low) * 2 ** 32 +
@@ -113,45 +112,16 @@ export class V7sWalker implements TableWalker<V7sRegime> {
   }
 
   #read(level: number, at: number, size: number, address: number): WalkStep | null {
-    const { walk } = this;
     const low = this.#tables.readTable(at);
-    if (low === null) return null;
-    const step = walk.steps[walk.count];
-    invariant(step !== undefined, 'a walk of more levels than there are');
-    walk.count++;
-    step.level = level;
-    step.at = at;
-    step.low = low;
-    step.high = 0;
-    step.size = size;
-    step.start = alignDown(address, size);
-    return step;
+    return low === null ? null : this.walk.next(level, at, low, 0, address, size);
   }
 
   #found({ outputBits }: V7sRegime, step: WalkStep): WalkFault {
     const { walk } = this;
-    if (step.leads >= 2 ** outputBits) return this.#fault(WalkFault.AddressSize, step.level);
-    walk.fault = WalkFault.None;
-    walk.level = step.level;
-    walk.start = step.start;
-    walk.size = step.size;
-    walk.leads = step.leads;
-    walk.attributes = step.attributes;
-    return WalkFault.None;
-  }
-
-  #fault(fault: WalkFault, level: number): WalkFault {
-    this.walk.fault = fault;
-    this.walk.level = level;
-    return fault;
+    const isTooLong = step.leads >= 2 ** outputBits;
+    return isTooLong ? walk.failed(WalkFault.AddressSize, step.level) : walk.found(step);
   }
 }
-
-/** One of the sixteen words of a larger page, each of which holds for all of it. */
-const repeat = (step: WalkStep, size: number): void => {
-  step.start = alignDown(step.start, size);
-  step.size = size;
-};
 
 /**
  * AP[2:0]. Where AP[0] is the access flag, AP[1] lets unprivileged accesses in and AP[2] forbids to
