@@ -1,6 +1,7 @@
 import type { Device } from '../../drivers/base/kernel/device';
 import { ENOMEM } from '../../drivers/base/kernel/errno';
 import { dmaAddr } from '../../drivers/base/types/address';
+import { BenchError } from '../../drivers/base/types/errors';
 import { gatherAddPage } from '../iommu/gather';
 import type { IotlbGather } from '../iommu/gather';
 import type { DomainType, IommuDomain, IommuOps, TableMemory } from '../iommu/types';
@@ -20,18 +21,18 @@ export interface TlbOwner {
 }
 
 /** A domain of an IOMMU with one table: identity has none. Several IOMMUs may have the same. */
-export class TableDomain<Owner extends TlbOwner> implements IommuDomain {
+export class TableDomain implements IommuDomain {
   readonly type: DomainType;
   readonly table: TwoLevelTable | null;
   readonly ops: IommuOps | null;
   /** Those that have the table. */
-  readonly owners: Set<Owner>;
+  readonly owners: Set<TlbOwner>;
 
   private constructor(
     type: DomainType,
     table: TwoLevelTable | null,
     ops: IommuOps | null,
-    owners: Set<Owner>,
+    owners: Set<TlbOwner>,
   ) {
     this.type = type;
     this.table = table;
@@ -43,13 +44,13 @@ export class TableDomain<Owner extends TlbOwner> implements IommuDomain {
    * `dev`: whose walker reads the table. Null without memory for it, and for a domain in which
    * everything is blocked: the hardware of which this is the domain has no such thing.
    */
-  static make<Owner extends TlbOwner>(
+  static make(
     type: DomainType,
     format: TwoLevelFormat,
     dev: Device,
     memory: TableMemory,
-  ): TableDomain<Owner> | null {
-    const owners = new Set<Owner>();
+  ): TableDomain | null {
+    const owners = new Set<TlbOwner>();
     if (type === 'identity') return new TableDomain(type, null, null, owners);
     if (type === 'blocked') return null;
     const flush = flushOf(owners);
@@ -58,15 +59,21 @@ export class TableDomain<Owner extends TlbOwner> implements IommuDomain {
     return new TableDomain(type, table, opsOf(table, owners), owners);
   }
 
+  /** BenchError for a domain of another driver. */
+  static of(domain: IommuDomain): TableDomain {
+    if (domain instanceof TableDomain) return domain;
+    throw new BenchError('a domain of another driver');
+  }
+
   /** The IOMMU walks the table from here on: 0, or -ENOMEM if it does not reach it. */
-  add(owner: Owner): number {
+  add(owner: TlbOwner): number {
     if (this.table?.addReader(owner.dev) === false) return -ENOMEM;
     this.owners.add(owner);
     return 0;
   }
 
   /** It does no more: whoever calls has taken the table from the hardware. */
-  remove(owner: Owner): void {
+  remove(owner: TlbOwner): void {
     this.owners.delete(owner);
     this.table?.removeReader(owner.dev);
   }

@@ -3,6 +3,7 @@ import type { SoftwareObserver } from '../types/observer';
 import type { Barriers } from './barriers';
 import type { DmaMapOpsOf } from './dma-map-ops';
 import type { CmaPool, DevicePool, RestrictedPool } from './dma-pools';
+import { EIO, ENOMEM } from './errno';
 import type { KernelIo } from './io';
 import type { IrqDomain } from './irq';
 import type { KernelLog } from './kernel-log';
@@ -164,6 +165,24 @@ export interface Driver<Bound> {
   /** The bound device, or a negative errno. */
   probe(dev: Device): Bound | number;
 }
+
+/**
+ * Maps the first of a device's registers for a probe, and gives them back if it fails: -EIO where
+ * there are none, -ENOMEM where they cannot be mapped (devm_platform_ioremap_resource).
+ */
+export const probeMapped = <Bound>(
+  dev: Device,
+  probe: (base: CpuAddr, size: number) => Bound | number,
+  mappedSize?: number,
+): Bound | number => {
+  const [registers] = dev.registers;
+  if (registers === undefined) return -EIO;
+  const base = dev.services.ioremap(registers.start, mappedSize ?? registers.size);
+  if (base === null) return -ENOMEM;
+  const bound = probe(base, registers.size);
+  if (typeof bound === 'number') dev.services.iounmap(base);
+  return bound;
+};
 
 /** Lets a driver take a device (really_probe). What it makes of it, or a negative errno. */
 export const probeDevice = <Bound>(driver: Driver<Bound>, dev: Device): Bound | number => {

@@ -1,3 +1,4 @@
+import { probeMapped } from '../../base/kernel/device';
 import type { Device, Driver } from '../../base/kernel/device';
 import { EIO, ENODEV, ENOMEM, ETIMEDOUT } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
@@ -116,18 +117,13 @@ export const copyEngineDriver: Driver<CopyEngineDevice> = {
   name: 'copy-engine',
   compatible: ['dmabench,copy-engine'],
   /** Without an interrupt that the board has wired, the engine is polled. */
-  probe: dev => {
-    const [registers] = dev.registers;
-    if (registers === undefined) return -EIO;
-    const base = dev.services.ioremap(registers.start, registers.size);
-    if (base === null) return -ENOMEM;
-    // The engine drives 40 address bits; the bus it sits on may carry fewer.
-    const reached = dmaSetMaskAndCoherent(dev, ADDRESS_MASK);
-    const engine = new CopyEngineDevice(dev, base);
-    const given = reached === 0 ? ownMemory(dev) : reached;
-    const result = given === 0 ? engine.start() : given;
-    if (result === 0) return engine;
-    dev.services.iounmap(base);
-    return result;
-  },
+  probe: dev =>
+    probeMapped(dev, base => {
+      // The engine drives 40 address bits; the bus it sits on may carry fewer.
+      const reached = dmaSetMaskAndCoherent(dev, ADDRESS_MASK);
+      const engine = new CopyEngineDevice(dev, base);
+      const given = reached === 0 ? ownMemory(dev) : reached;
+      const result = given === 0 ? engine.start() : given;
+      return result === 0 ? engine : result;
+    }),
 };

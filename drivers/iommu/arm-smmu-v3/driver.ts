@@ -1,5 +1,6 @@
+import { probeMapped } from '../../base/kernel/device';
 import type { Device, Driver } from '../../base/kernel/device';
-import { EINVAL, EIO, ENOMEM } from '../../base/kernel/errno';
+import { EINVAL, ENOMEM } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
 import type { IrqHandler } from '../../base/kernel/irq';
 import { ioRegisters } from '../../base/kernel/registers';
@@ -188,15 +189,10 @@ export const smmuV3Driver = (options: SmmuV3Options): Driver<SmmuV3Device> => ({
   compatible: COMPATIBLE,
   probe: dev => {
     const [registers] = dev.registers;
-    if (registers === undefined) return -EIO;
-    if (registers.size < SMMU_V3.size) {
+    if (registers !== undefined && registers.size < SMMU_V3.size) {
       dev.services.log.device('err', dev, 'MMIO region too small');
       return -EINVAL;
     }
-    const base = dev.services.ioremap(registers.start, SMMU_V3.size);
-    if (base === null) return -ENOMEM;
-    const result = probeSmmu(dev, base, options);
-    if (typeof result === 'number') dev.services.iounmap(base);
-    return result;
+    return probeMapped(dev, base => probeSmmu(dev, base, options), SMMU_V3.size);
   },
 });

@@ -1,5 +1,6 @@
+import { probeMapped } from '../../base/kernel/device';
 import type { Device, Driver, IrqResource } from '../../base/kernel/device';
-import { EINVAL, EIO, ENOMEM, ENOSYS } from '../../base/kernel/errno';
+import { EINVAL, ENOSYS } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
 import type { IrqHandler } from '../../base/kernel/irq';
 import { dmaAddr } from '../../base/types/address';
@@ -285,25 +286,17 @@ const indexOf = (irq: IrqResource): number => irq.index ?? 0;
 export const armSmmuDriver = (options: ArmSmmuOptions): Driver<ArmSmmuDevice> => ({
   name: 'arm-smmu',
   compatible: COMPATIBLE,
-  probe: dev => {
-    const [registers] = dev.registers;
-    if (registers === undefined) return -EIO;
-    const base = dev.services.ioremap(registers.start, registers.size);
-    if (base === null) return -ENOMEM;
-    const regs = new SmmuRegisters(dev, base);
-    const match = MATCHES[options.compatible] ?? VERSION_1;
-    const features = probeFeatures(dev, regs, match, registers.size);
-    if (typeof features === 'number') {
-      dev.services.iounmap(base);
-      return features;
-    }
-    if (dmaSetMaskAndCoherent(dev, dmaBitMask(features.paBits)) !== 0) {
-      dev.services.log.device('warn', dev, 'failed to set DMA mask for table walker');
-    }
-    const smmu = new ArmSmmuDevice(dev, regs, features, options);
-    const result = smmu.start();
-    if (result === 0) return smmu;
-    dev.services.iounmap(base);
-    return result;
-  },
+  probe: dev =>
+    probeMapped(dev, (base, size) => {
+      const regs = new SmmuRegisters(dev, base);
+      const match = MATCHES[options.compatible] ?? VERSION_1;
+      const features = probeFeatures(dev, regs, match, size);
+      if (typeof features === 'number') return features;
+      if (dmaSetMaskAndCoherent(dev, dmaBitMask(features.paBits)) !== 0) {
+        dev.services.log.device('warn', dev, 'failed to set DMA mask for table walker');
+      }
+      const smmu = new ArmSmmuDevice(dev, regs, features, options);
+      const result = smmu.start();
+      return result === 0 ? smmu : result;
+    }),
 });

@@ -1,19 +1,11 @@
 import type { Device, Driver } from '../../base/kernel/device';
-import { EFAULT, EINVAL, EIO, ENOMEM, ETIMEDOUT } from '../../base/kernel/errno';
+import { EFAULT, EIO, ENOMEM, ETIMEDOUT } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
 import type { IrqReturn } from '../../base/kernel/irq';
-import { dmaAddr, hex } from '../../base/types/address';
-import { BenchError } from '../../base/types/errors';
-import type {
-  DomainType,
-  FaultHandler,
-  IommuDevice,
-  IommuDomain,
-  TableMemory,
-} from '../../../mm/iommu/types';
+import { hex } from '../../base/types/address';
+import type { CpuAddr } from '../../base/types/address';
 import { ROCKCHIP_TABLES, ROCKCHIP_V2_TABLES } from '../../../mm/io-pgtable/rockchip';
-import { TableDomain } from '../../../mm/io-pgtable/table-domain';
-import type { TlbOwner } from '../../../mm/io-pgtable/table-domain';
+import { TableIommu } from '../../../mm/io-pgtable/table-iommu';
 import { addressBits } from '../regs/rockchip';
 import { RockchipMmu } from './driver/mmu';
 
@@ -24,65 +16,20 @@ export interface RockchipOptions {
   readonly isResetDisabled: boolean;
 }
 
-const STREAM = 0;
 const V1_MASK = 2 ** 32 - 1;
 const V2_MASK = 2 ** 40 - 1;
 
 /** The driver of one Rockchip IOMMU: its MMUs do all the same (drivers/iommu/rockchip-iommu.c). */
-export class RockchipIommuDevice implements IommuDevice, TlbOwner {
-  readonly name: string;
-  readonly deferredFlush = false;
-  readonly dev: Device;
+export class RockchipIommuDevice extends TableIommu {
   readonly #mmus: readonly RockchipMmu[];
   readonly #options: RockchipOptions;
-  #domain: TableDomain<RockchipIommuDevice> | null = null;
-  #handler: FaultHandler = () => -EINVAL;
 
   constructor(dev: Device, mmus: readonly RockchipMmu[], options: RockchipOptions) {
-    this.name = dev.name;
-    this.dev = dev;
+    super(dev, options.isV2 ? ROCKCHIP_V2_TABLES : ROCKCHIP_TABLES);
     this.#mmus = mmus;
     this.#options = options;
     dev.dma.mask = options.isV2 ? V2_MASK : V1_MASK;
     dev.dma.coherentMask = dev.dma.mask;
-  }
-
-  /** Requests the interrupts that the board has wired: 0 or an errno. */
-  start(): number {
-    const handler = (): IrqReturn => this.#interrupt();
-    for (const { domain, hwirq } of this.dev.irqs) {
-      const result = domain.requestIrq(hwirq, this.dev.name, handler, { shared: true });
-      if (result !== 0) return result;
-    }
-    return 0;
-  }
-
-  onFault(handler: FaultHandler): void {
-    this.#handler = handler;
-  }
-
-  streamOf(cells: readonly number[]): number {
-    return cells.length === 0 ? STREAM : -EINVAL;
-  }
-
-  domainAlloc(type: DomainType, memory: TableMemory): IommuDomain | null {
-    const format = this.#options.isV2 ? ROCKCHIP_V2_TABLES : ROCKCHIP_TABLES;
-    return TableDomain.make<RockchipIommuDevice>(type, format, this.dev, memory);
-  }
-
-  domainFree(domain: IommuDomain): void {
-    mustBe(domain).free();
-  }
-
-  attach(_stream: number, domain: IommuDomain): number {
-    const attached = mustBe(domain);
-    if (this.#domain === attached) return 0;
-    const added = attached.add(this);
-    if (added !== 0) return added;
-    this.#disable();
-    this.#domain?.remove(this);
-    this.#domain = attached;
-    return attached.table === null ? 0 : this.#enable(attached.table.address);
   }
 
   flushPages(start: number, size: number): void {
@@ -102,7 +49,7 @@ export class RockchipIommuDevice implements IommuDevice, TlbOwner {
   }
 
   /** rk_iommu_enable(): stalled, reset, the table, what was kept, interrupts, on. */
-  #enable(table: number): number {
+  protected enable(table: number): number {
     const stalled = this.#each(mmu => mmu.enableStall());
     if (stalled !== 0) return stalled;
     const reset = this.#options.isResetDisabled ? 0 : this.#forceReset();
@@ -115,7 +62,7 @@ export class RockchipIommuDevice implements IommuDevice, TlbOwner {
   }
 
   /** rk_iommu_disable(). */
-  #disable(): void {
+  protected disable(): void {
     this.#each(mmu => mmu.enableStall());
     this.#each(mmu => mmu.disablePaging());
     for (const mmu of this.#mmus) mmu.clearTable();
@@ -124,12 +71,12 @@ export class RockchipIommuDevice implements IommuDevice, TlbOwner {
 
   #forceReset(): number {
     if (!this.#mmus.every(mmu => mmu.hasWorkingTable())) {
-      this.#log('Error during raw reset. MMU_DTE_ADDR is not functioning');
+      this.log('Error during raw reset. MMU_DTE_ADDR is not functioning');
       return -EFAULT;
     }
     for (const mmu of this.#mmus) mmu.forceReset();
     if (this.#mmus.every(mmu => mmu.isReset())) return 0;
-    this.#log('FORCE_RESET command timed out');
+    this.log('FORCE_RESET command timed out');
     return -ETIMEDOUT;
   }
 
@@ -138,13 +85,13 @@ export class RockchipIommuDevice implements IommuDevice, TlbOwner {
     for (const mmu of this.#mmus) {
       const failure = does(mmu);
       if (failure === null) continue;
-      this.#log(failure);
+      this.log(failure);
       return -ETIMEDOUT;
     }
     return 0;
   }
 
-  #interrupt(): IrqReturn {
+  protected interrupt(): IrqReturn {
     let result: IrqReturn = IRQ_NONE;
     for (const mmu of this.#mmus) {
       const fault = mmu.pending();
@@ -153,47 +100,50 @@ export class RockchipIommuDevice implements IommuDevice, TlbOwner {
       const { address, write, isPageFault, isBusError, status } = fault;
       if (isPageFault) this.#pageFault(address, write);
       if (isPageFault) mmu.endPageFault();
-      if (isBusError) this.#log(`BUS_ERROR occurred at ${hex(address)}`);
+      if (isBusError) this.log(`BUS_ERROR occurred at ${hex(address)}`);
       mmu.clear(status);
     }
     return result;
   }
 
   #pageFault(address: number, write: boolean): void {
-    this.#log(`Page fault at ${hex(address)} of type ${write ? 'write' : 'read'}`);
-    const [dte, pte] = this.#domain?.table?.wordsAt(address) ?? [0, null];
-    this.#log(`dte: ${hex(dte)} pte: ${pte === null ? 'none' : hex(pte)}`);
-    if (this.#domain === null || this.#domain.table === null) {
-      this.#log('Page fault while iommu not attached to domain?');
+    this.log(`Page fault at ${hex(address)} of type ${write ? 'write' : 'read'}`);
+    const [dte, pte] = this.table?.wordsAt(address) ?? [0, null];
+    this.log(`dte: ${hex(dte)} pte: ${pte === null ? 'none' : hex(pte)}`);
+    if (this.table === null) {
+      this.log('Page fault while iommu not attached to domain?');
       return;
     }
-    this.#handler({ stream: STREAM, address: dmaAddr(address), write, cause: 'page fault' });
-  }
-
-  #log(text: string): void {
-    this.dev.services.log.device('err', this.dev, text);
+    this.told(address, write, 'page fault');
   }
 }
-
-const mustBe = (domain: IommuDomain): TableDomain<RockchipIommuDevice> => {
-  if (domain instanceof TableDomain) return domain as TableDomain<RockchipIommuDevice>;
-  throw new BenchError('a domain of another driver');
-};
 
 /** The driver, with what the tree says of the one that it is for. */
 export const rockchipIommuDriver = (options: RockchipOptions): Driver<RockchipIommuDevice> => ({
   name: 'rk_iommu',
   compatible: ['rockchip,iommu', 'rockchip,rk3568-iommu'],
   probe: dev => {
-    const mmus: RockchipMmu[] = [];
-    for (const { start, size } of dev.registers) {
-      const base = dev.services.ioremap(start, size);
-      if (base === null) return -ENOMEM;
-      mmus.push(new RockchipMmu(dev, base));
-    }
-    if (mmus.length === 0) return -EIO;
-    const iommu = new RockchipIommuDevice(dev, mmus, options);
-    const result = iommu.start();
-    return result === 0 ? iommu : result;
+    const bases: CpuAddr[] = [];
+    const bound = probeBanks(dev, options, bases);
+    if (typeof bound === 'number') for (const base of bases) dev.services.iounmap(base);
+    return bound;
   },
 });
+
+/** `bases`: is given where the registers of each MMU are mapped. */
+const probeBanks = (
+  dev: Device,
+  options: RockchipOptions,
+  bases: CpuAddr[],
+): RockchipIommuDevice | number => {
+  for (const { start, size } of dev.registers) {
+    const base = dev.services.ioremap(start, size);
+    if (base === null) return -ENOMEM;
+    bases.push(base);
+  }
+  if (bases.length === 0) return -EIO;
+  const mmus = bases.map(base => new RockchipMmu(dev, base));
+  const iommu = new RockchipIommuDevice(dev, mmus, options);
+  const result = iommu.start();
+  return result === 0 ? iommu : result;
+};

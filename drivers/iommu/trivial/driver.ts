@@ -1,5 +1,6 @@
+import { probeMapped } from '../../base/kernel/device';
 import type { Device, Driver } from '../../base/kernel/device';
-import { EINVAL, EIO, ENOMEM, ENOSYS } from '../../base/kernel/errno';
+import { EINVAL, ENOSYS } from '../../base/kernel/errno';
 import { IRQ_HANDLED, IRQ_NONE } from '../../base/kernel/irq';
 import type { IrqReturn } from '../../base/kernel/irq';
 import { ioRegisters } from '../../base/kernel/registers';
@@ -166,15 +167,10 @@ export const trivialIommuDriver: Driver<TrivialIommuDevice> = {
   name: 'trivial-iommu',
   compatible: ['dmabench,trivial-iommu'],
   /** Without an interrupt that the board has wired, nobody hears of faults. */
-  probe: dev => {
-    const [registers] = dev.registers;
-    if (registers === undefined) return -EIO;
-    const base = dev.services.ioremap(registers.start, registers.size);
-    if (base === null) return -ENOMEM;
-    const iommu = new TrivialIommuDevice(dev, base);
-    const result = iommu.start();
-    if (result === 0) return iommu;
-    dev.services.iounmap(base);
-    return result;
-  },
+  probe: dev =>
+    probeMapped(dev, base => {
+      const iommu = new TrivialIommuDevice(dev, base);
+      const result = iommu.start();
+      return result === 0 ? iommu : result;
+    }),
 };

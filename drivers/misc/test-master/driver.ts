@@ -1,5 +1,6 @@
+import { probeMapped } from '../../base/kernel/device';
 import type { Device, Driver } from '../../base/kernel/device';
-import { EIO, ENOMEM, ETIMEDOUT } from '../../base/kernel/errno';
+import { EIO, ETIMEDOUT } from '../../base/kernel/errno';
 import { ioRegisters } from '../../base/kernel/registers';
 import type { IoRegisters } from '../../base/kernel/registers';
 import type { CpuAddr, DmaAddr } from '../../base/types/address';
@@ -137,10 +138,5 @@ export class TestMasterDevice {
 export const testMasterDriver: Driver<TestMasterDevice> = {
   name: 'test-master',
   compatible: ['dmabench,test-master'],
-  probe: dev => {
-    const [registers] = dev.registers;
-    if (registers === undefined) return -EIO;
-    const base = dev.services.ioremap(registers.start, registers.size);
-    return base === null ? -ENOMEM : new TestMasterDevice(dev, base);
-  },
+  probe: dev => probeMapped(dev, base => new TestMasterDevice(dev, base)),
 };
