@@ -31,6 +31,7 @@ const PLACES: readonly (readonly [place: RegExp, layer: Layer])[] = [
   [/^drivers\/of\//, 'of'],
   [/^drivers\/iommu\/(?:hw|walk)\//, 'model'],
   [/^drivers\/.*\/model(?:\.ts$|\/)/, 'model'],
+  [/^drivers\/gpu\/drm\//, 'driver'],
   [/^drivers\/.*\/driver(?:\.ts$|\/)/, 'driver'],
   [/^machines\//, 'machines'],
   [/^tests\/suites\//, 'suites'],

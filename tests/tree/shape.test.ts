@@ -24,7 +24,7 @@ test('no file names a path of the machine it was written on', t => {
 });
 
 /** Folders of drivers/ that are no devices. */
-const NOT_DEVICES = /^drivers\/(?:base|of|iommu\/(?:hw|walk|regs))\//;
+const NOT_DEVICES = /^drivers\/(?:base|of|gpu\/drm|iommu\/(?:hw|walk|regs))\//;
 
 /** What is shared by several devices has no data sheet of its own. */
 const WITHOUT: Readonly<Record<string, readonly string[]>> = {
