@@ -60,6 +60,7 @@ import {
   withoutSwiotlb,
 } from './dma-memory';
 import type { SwiotlbBoot } from './dma-memory';
+import { pageServices } from './page-services';
 
 /** A sleeping kernel looks again at least this often, in simulated ns: a tick. */
 const TICK = 1000;
@@ -347,6 +348,7 @@ export class Kernel {
       io: this.io,
       barriers: this.mm.barriers,
       memory: this.mm.layout,
+      pages: pageServices(this.mm, this.mappings),
       log: this.log,
       dmaMinAlign: this.arch.minAlign,
       observer: null,

@@ -19,6 +19,7 @@ import { newGather, resetGather } from '../../mm/iommu/gather';
 import { IommuProt } from '../../mm/iommu/types';
 import type { TableMemory } from '../../mm/iommu/types';
 import { dmaBitMask } from '../../mm/dma-limits';
+import { NO_PAGES } from '../support/no-pages';
 import { makeBenchMachine } from './bench-machine';
 import { ROUNDS, millionsPerSecond, printTable, ratio } from './measure';
 
@@ -76,6 +77,7 @@ const benchConfig = (coherentWalk: boolean, pageSizes: number, bits: number): Io
       io: new KernelIo(new CurrentCpu(cpu), { afterRead: nothing, beforeWrite: nothing }),
       barriers: { mb: wmb, rmb: wmb, wmb, dmaRmb: wmb, dmaWmb: wmb },
       memory: { virtToPhys: physAddr, physToVirt: cpuAddr },
+      pages: NO_PAGES,
       log: new KernelLog(),
       observer: null,
       ioremap: () => null,

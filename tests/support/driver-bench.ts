@@ -12,6 +12,7 @@ import { dmaBitMask } from '../../mm/dma-mapping-common';
 import { ArmMachine } from '../arch/arm/machine';
 import { DeviceBus } from './device-bus';
 import type { DmaBench } from './dma-bench';
+import { NO_PAGES } from './no-pages';
 
 const nothing = (): void => undefined;
 
@@ -62,6 +63,7 @@ export class DriverBench {
       io: Object.assign(new KernelIo(cpu, none), { ...this.#bus.io, relaxed: this.#bus.io }),
       barriers: { mb: nothing, rmb: nothing, wmb: nothing, dmaRmb: nothing, dmaWmb: nothing },
       memory: { virtToPhys: physAddr, physToVirt: cpuAddr },
+      pages: NO_PAGES,
       log: new KernelLog(),
       observer: null,
       ioremap: (address, size) => this.#ioremap(address, size),

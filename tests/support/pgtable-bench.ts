@@ -14,6 +14,7 @@ import type { TableMemory } from '../../mm/iommu/types';
 import { dmaBitMask } from '../../mm/dma-limits';
 import type { IoPgtableConfig, PgtableFlush } from '../../mm/io-pgtable/types';
 import { ArmMachine } from '../arch/arm/machine';
+import { NO_PAGES } from './no-pages';
 
 /** Nobody uses it. */
 const CPU = new CurrentCpu(new ArmMachine({ core: 'arm926ej-s', off: true }).cpu);
@@ -254,6 +255,7 @@ export class PgtableBench {
       io: new KernelIo(CPU, { afterRead: nothing, beforeWrite: nothing }),
       barriers: { mb: nothing, rmb: nothing, wmb: nothing, dmaRmb: nothing, dmaWmb: nothing },
       memory: { virtToPhys: physAddr, physToVirt: cpuAddr },
+      pages: NO_PAGES,
       log: this.log,
       observer: null,
       ioremap: () => null,

@@ -2,11 +2,14 @@ import type { CpuAddr, DmaAddr, PhysAddr } from '../types/address';
 import type { SoftwareObserver } from '../types/observer';
 import type { Barriers } from './barriers';
 import type { DmaMapOpsOf } from './dma-map-ops';
+import type { Page } from './dma-mapping';
 import type { CmaPool, DevicePool, RestrictedPool } from './dma-pools';
 import { EIO, ENOMEM } from './errno';
+import type { Gfp } from './gfp';
 import type { KernelIo } from './io';
 import type { IrqDomain } from './irq';
 import type { KernelLog } from './kernel-log';
+import type { PgMemory } from './user-vma';
 
 /** A window of a bus: device address `dma` is CPU address `cpu` (struct bus_dma_region). */
 export interface BusDmaRegion {
@@ -79,11 +82,23 @@ export interface LinearMap {
   physToVirt(address: PhysAddr): CpuAddr | null;
 }
 
+/** Pages, and kernel mappings of them, for drivers that manage memory of their own. */
+export interface PageServices {
+  /** 2^order contiguous pages; null without memory (alloc_pages). */
+  allocPages(gfp: Gfp, order: number): Page | null;
+  /** Frees what allocPages gave (__free_pages). */
+  freePages(page: Page, order: number): void;
+  /** Maps pages one after the other as such memory; null without room, or an MMU (vmap). */
+  vmap(pages: readonly Page[], memory: PgMemory): CpuAddr | null;
+  vunmap(address: CpuAddr): void;
+}
+
 /** What the kernel gives every driver: how to reach registers, memory and interrupts. */
 export interface DriverServices {
   readonly io: KernelIo;
   readonly barriers: Barriers;
   readonly memory: LinearMap;
+  readonly pages: PageServices;
   readonly log: KernelLog;
   /** Told of each call of the DMA API; null: nobody watches, and no call costs anything. */
   readonly observer: SoftwareObserver | null;
