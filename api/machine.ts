@@ -8,7 +8,7 @@ export { readFdt } from '../drivers/of/fdt';
 export type { DeviceTree } from '../drivers/of/tree';
 export { bootMachine } from '../machines/boot';
 export type { BootOptions } from '../machines/boot';
-export { loadDevices } from '../machines/devices';
+export type { DeviceModule } from '../machines/devices';
 export type { Kernel } from '../machines/kernel';
 export { boundBy } from '../machines/bound';
 export type { BoundDevice, BoundMaster, Machine } from '../machines/machine';

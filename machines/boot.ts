@@ -21,7 +21,6 @@ import type { OfPhandleArgs } from '../drivers/of/phandle';
 import type { DtNode } from '../drivers/of/tree';
 import { BoundIommus } from './boot-iommus';
 import { DeviceMaker, deviceDma } from './device-dma';
-import { deviceKindOf } from './devices';
 import { coherentChoice } from './coherent';
 import { swiotlbOf } from './dma-memory';
 import { Hardware } from './hardware';
@@ -252,7 +251,7 @@ const bindDevices = (
 ): readonly BoundDevice[] =>
   hardware.devices.flatMap(({ plan: device, irq }): BoundDevice[] => {
     const { name, node, compatible, resources } = device.device;
-    const driver = deviceKindOf(compatible)?.driver;
+    const driver = plan.kinds.of(compatible)?.driver;
     invariant(driver !== undefined, `${node.path}: a model without a driver`);
     const irqs = wireInterrupts(plan, hardware, kernel.irq, [irq], node, notes);
     const registers = resources.map(toResource);

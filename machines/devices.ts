@@ -63,45 +63,39 @@ const OWN_DEVICES: DeviceModule = {
   drivers: [copyEngineDriver, testMasterDriver],
 };
 
-/** What machines are made with from now on, as a kernel knows the drivers of its modules. */
-let modules: readonly DeviceModule[] = [OWN_DEVICES];
-
-/** All models and drivers that are known, dmabench's own first. */
-export const knownDevices = (): DeviceModule => ({
-  models: modules.flatMap(({ models }) => models),
-  drivers: modules.flatMap(({ drivers }) => drivers),
-});
-
 /**
- * Makes models and drivers known, as loading a module does; what it answers takes them out again.
- * Every model needs a driver that takes one of its strings. The names and strings of what is known
- * are taken: the caller sees to that, and that no machine is in use.
+ * The models and drivers that a machine is made with, as a kernel knows those of its modules:
+ * dmabench's own, and what was loaded beside them. Every model needs a driver that takes one of its
+ * strings, and names and strings are each of one: whoever loads sees to that.
  */
-export const loadDevices = (loaded: DeviceModule): (() => void) => {
-  modules = [...modules, loaded];
-  return () => {
-    modules = modules.filter(one => one !== loaded);
-  };
-};
+export class DeviceKinds {
+  readonly models: readonly ModelKind[];
+  readonly drivers: readonly Driver<unknown>[];
 
-/**
- * The kind of a device of these compatible strings, which go from the particular to the general:
- * the first that a model stands for, and the first that a driver takes. Null without a model.
- */
-export const deviceKindOf = (compatible: readonly string[]): DeviceKind | null => {
-  const { models, drivers } = knownDevices();
-  const model = firstFor(models, compatible);
-  if (model === null) return null;
-  const driver = firstFor(drivers, compatible) ?? firstFor(drivers, model.compatible);
-  invariant(driver !== null, `${model.compatible.join(', ')}: a model without a driver`);
-  const { windows } = model;
-  return {
-    compatible: model.compatible,
-    windows,
-    makeModel: ports => model.makeModel(ports),
-    driver,
-  };
-};
+  constructor(loaded: readonly DeviceModule[] = []) {
+    const modules = [OWN_DEVICES, ...loaded];
+    this.models = modules.flatMap(({ models }) => models);
+    this.drivers = modules.flatMap(({ drivers }) => drivers);
+  }
+
+  /**
+   * The kind of a device of these compatible strings, which go from the particular to the general:
+   * the first that a model stands for, and the first that a driver takes. Null without a model.
+   */
+  of(compatible: readonly string[]): DeviceKind | null {
+    const model = firstFor(this.models, compatible);
+    if (model === null) return null;
+    const driver = firstFor(this.drivers, compatible) ?? firstFor(this.drivers, model.compatible);
+    invariant(driver !== null, `${model.compatible.join(', ')}: a model without a driver`);
+    const { windows } = model;
+    return {
+      compatible: model.compatible,
+      windows,
+      makeModel: ports => model.makeModel(ports),
+      driver,
+    };
+  }
+}
 
 const firstFor = <One extends { readonly compatible: readonly string[] }>(
   known: readonly One[],

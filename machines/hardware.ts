@@ -29,7 +29,7 @@ import type { Stateful, StateValue } from '../drivers/base/types/state';
 import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
-import { deviceKindOf } from './devices';
+import type { DeviceKinds } from './devices';
 import { hookOf, iommuKindOf, streamsOf } from './iommus';
 import type { IommuModel } from './iommus/kind';
 import { rootController } from './interrupts';
@@ -134,7 +134,9 @@ export class Hardware implements Stateful {
     if (this.interrupts !== null) this.#placeController(plan, this.interrupts);
     this.outerCache = this.#makeOuterCache(plan, onGuestError);
     this.iommus = plan.devices.flatMap(device => this.#makeIommu(device, onGuestError));
-    this.devices = plan.devices.flatMap(device => this.#makeDevice(device, onGuestError));
+    this.devices = plan.devices.flatMap(device =>
+      this.#makeDevice(device, plan.kinds, onGuestError),
+    );
     this.masters = this.#makeMasters(plan, masters, onGuestError);
     this.#reset.pulse();
   }
@@ -373,9 +375,13 @@ export class Hardware implements Stateful {
     return [{ plan, model, irqs }];
   }
 
-  #makeDevice(plan: DevicePlan, onGuestError: (text: string) => void): HardwareDevice[] {
+  #makeDevice(
+    plan: DevicePlan,
+    kinds: DeviceKinds,
+    onGuestError: (text: string) => void,
+  ): HardwareDevice[] {
     const { name, compatible, resources } = plan.device;
-    const kind = deviceKindOf(compatible);
+    const kind = kinds.of(compatible);
     if (kind === null) return [];
     const irq = new IrqLine(`${name}.irq`);
     const dma = this.#port(name, plan.effective);

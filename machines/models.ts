@@ -17,7 +17,7 @@ import {
 import { COMPATIBLE as SUN4I_IC, INTC as SUN4I_IC_SHEET } from '../drivers/irqchip/sun4i-ic/regs';
 import { COMPATIBLE as VIC, VIC as VIC_SHEET } from '../drivers/irqchip/vic/regs';
 import type { OfDevice } from '../drivers/of/platform';
-import { deviceKindOf } from './devices';
+import type { DeviceKinds } from './devices';
 import { iommuKindOf, iommuMatch } from './iommus';
 
 /** Interrupt controllers, by the folder of drivers/irqchip that models them. */
@@ -68,17 +68,20 @@ const IRQ_CHIP_WINDOWS: Readonly<Record<IrqChipKind, readonly number[]>> = {
 const isPl310 = (compatible: readonly string[]): boolean =>
   compatible.some(name => PL310_COMPATIBLE.includes(name));
 
-/** True if there is a model for one of these strings. */
-export const isModelled = (compatible: readonly string[]): boolean =>
+/** True if one of these strings is of what the kernel itself brings up, or of a device. */
+export const isModelled = (compatible: readonly string[], kinds: DeviceKinds): boolean =>
   irqChipFor(compatible) !== null ||
   isPl310(compatible) ||
   iommuMatch(compatible) !== null ||
-  deviceKindOf(compatible) !== null;
+  kinds.of(compatible) !== null;
 
 /** Bytes that the model of a device takes of each of its `reg` entries; none without one. */
-export const windowSizes = ({ node, compatible }: OfDevice): readonly number[] => {
+export const windowSizes = (
+  { node, compatible }: OfDevice,
+  kinds: DeviceKinds,
+): readonly number[] => {
   const chip = irqChipFor(compatible);
   if (chip !== null) return IRQ_CHIP_WINDOWS[chip];
   if (isPl310(compatible)) return [PL310.size];
-  return iommuKindOf(node)?.windows(node) ?? deviceKindOf(compatible)?.windows ?? [];
+  return iommuKindOf(node)?.windows(node) ?? kinds.of(compatible)?.windows ?? [];
 };

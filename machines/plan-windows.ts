@@ -4,6 +4,7 @@ import { InputError } from '../drivers/base/types/errors';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import type { OfResource } from '../drivers/of/address';
 import type { DtNode } from '../drivers/of/tree';
+import type { DeviceKinds } from './devices';
 import { windowSizes } from './models';
 import { planMasters } from './masters';
 import type { CpuPlan } from './plan-cpus';
@@ -37,12 +38,13 @@ export const checkWindows = (
   devices: readonly DevicePlan[],
   cpus: readonly CpuPlan[],
   memory: MemoryPlan,
+  kinds: DeviceKinds,
 ): void => {
   const limit = physicalLimit(cpus, memory);
   const placed: Placed[] = [];
   for (const { device, status } of devices) {
     if (status !== 'modelled') continue;
-    for (const [index, least] of windowSizes(device).entries()) {
+    for (const [index, least] of windowSizes(device, kinds).entries()) {
       const resource = device.resources[index];
       if (resource === undefined) continue;
       const window = checkWindow(device.node, resource, BigInt(least), limit);

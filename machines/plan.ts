@@ -12,7 +12,8 @@ import type { CoherentName } from '../mm/arch-dma';
 import { bounceNameOf } from './bounce';
 import type { BounceName } from './bounce';
 import { coherentNameOf } from './coherent';
-import { deviceKindOf } from './devices';
+import { DeviceKinds } from './devices';
+import type { DeviceModule } from './devices';
 import { checkIommus, iommuMatch } from './iommus';
 import { treeParameters } from './kernel-parameters';
 import type { DmaMemoryOptions } from './kernel-parameters';
@@ -41,6 +42,8 @@ export interface PlanOptions {
   readonly bounce?: BounceName;
   /** The kernel's command line, after that of the tree. */
   readonly dmaMemory?: DmaMemoryOptions;
+  /** Models and drivers of devices, beside dmabench's own. */
+  readonly modules?: readonly DeviceModule[];
 }
 
 /** A device tree, understood: everything that a machine is booted from. */
@@ -54,6 +57,8 @@ export interface MachinePlan {
   readonly outer: OuterPlan | null;
   readonly memory: MemoryPlan;
   readonly devices: readonly DevicePlan[];
+  /** What its devices are modelled and driven by. */
+  readonly kinds: DeviceKinds;
   readonly quirks: readonly QuirkOutcome[];
   readonly facts: MachineFacts;
   /** How memory is made that devices which do not snoop share with the CPUs. */
@@ -75,7 +80,8 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
   const { cpus, outer, notes: cpuNotes } = planCpus(tree, phandles, facts);
   const arch: Arch = cpus.some(({ core }) => is64Bit(core)) ? 'arm64' : 'arm32';
   const nodes = ofDevices(tree);
-  const matchOf = matchIn(nodes, cpus, outer);
+  const kinds = new DeviceKinds(options.modules);
+  const matchOf = matchIn(nodes, cpus, outer, kinds);
   const memory = planMemory(tree, arch, facts, options.memory, {
     devices: nodes,
     isModelled: device => matchOf(device) !== null,
@@ -85,7 +91,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
   const quirks = new Quirks(context, options.quirks);
   const devices = planDevices(nodes, phandles, arch, quirks, matchOf);
   checkIommus(devices);
-  checkWindows(devices, cpus, memory);
+  checkWindows(devices, cpus, memory, kinds);
   return {
     tree,
     phandles,
@@ -96,6 +102,7 @@ export const planMachine = (tree: DeviceTree, options: PlanOptions): MachinePlan
     outer,
     memory,
     devices,
+    kinds,
     quirks: quirks.outcomes,
     facts: quirks.machine({
       dmaZoneLimit: arch === 'arm64' ? zoneDmaLimit(tree, phandles, memory.banks) : null,
@@ -116,6 +123,7 @@ const matchIn = (
   devices: readonly OfDevice[],
   cpus: readonly CpuPlan[],
   outer: OuterPlan | null,
+  kinds: DeviceKinds,
 ): Match => {
   const affinities = cpus.map(({ hwid }) => hwid);
   const root = rootControllerOf(devices, affinities);
@@ -125,7 +133,7 @@ const matchIn = (
     if (root?.device === device && root.problem === null) {
       return compatible.find(name => irqChipFor([name]) !== null) ?? null;
     }
-    return iommuMatch(compatible) ?? compatible.find(name => deviceKindOf([name]) !== null) ?? null;
+    return iommuMatch(compatible) ?? compatible.find(name => kinds.of([name]) !== null) ?? null;
   };
 };
 

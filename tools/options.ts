@@ -4,6 +4,7 @@ import { parseBounce } from '../machines/bounce';
 import { parseKernelParameters } from '../machines/kernel-parameters';
 import { parseCoherent } from '../machines/coherent';
 import type { DmaDebugOptions } from '../mm/dma-debug';
+import type { DeviceModule } from '../machines/devices';
 import type { PlanOptions } from '../machines/plan';
 import type { QuirkChoice } from '../machines/quirks';
 import type { MachineOptions } from './commands/arguments';
@@ -88,16 +89,14 @@ const dmaDebugSetting = (text: string): DmaDebugOptions => {
   throw wrong('--dma-debug', expected, text);
 };
 
-/** What the options say of the machine. */
-export const planOptions = ({
-  memory,
-  quirk = [],
-  coherent,
-  bounce,
-  cmdline,
-}: MachineOptions): PlanOptions => ({
+/** What the options say of the machine, and `modules` that were loaded for it. */
+export const planOptions = (
+  { memory, quirk = [], coherent, bounce, cmdline }: MachineOptions,
+  modules: readonly DeviceModule[] = [],
+): PlanOptions => ({
   memory: memory === undefined ? null : parseMemory(memory),
   quirks: quirk.map(parseQuirk),
+  ...(modules.length === 0 ? {} : { modules }),
   ...(coherent === undefined ? {} : { coherent: parseCoherent(coherent, '--coherent') }),
   ...(bounce === undefined ? {} : { bounce: parseBounce(bounce, '--bounce') }),
   ...(cmdline === undefined ? {} : { dmaMemory: parseKernelParameters(cmdline, '--cmdline') }),

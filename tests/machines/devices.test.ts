@@ -13,7 +13,8 @@ import { TEST_MASTER } from '../../drivers/misc/test-master/regs';
 import { GICC, GICD } from '../../drivers/irqchip/gic/regs';
 import { boardNames, loadBoard } from '../../machines/boards';
 import { bootMachine } from '../../machines/boot';
-import { deviceKindOf, loadDevices } from '../../machines/devices';
+import { DeviceKinds } from '../../machines/devices';
+import type { DeviceModule } from '../../machines/devices';
 import type { Kernel } from '../../machines/kernel';
 import type { Machine } from '../../machines/machine';
 import { planMachine } from '../../machines/plan';
@@ -25,7 +26,12 @@ import type { CpuAddr } from '../../drivers/base/types/address';
 import { dt, ref } from '../support/dt';
 import type { DtLiteral } from '../support/dt';
 
-const plan = (root: DtLiteral, cores = 1, core = 'arm,cortex-a53'): MachinePlan =>
+const plan = (
+  root: DtLiteral,
+  cores = 1,
+  core = 'arm,cortex-a53',
+  modules: readonly DeviceModule[] = [],
+): MachinePlan =>
   planMachine(
     dt({
       compatible: 'acme,board',
@@ -44,7 +50,7 @@ const plan = (root: DtLiteral, cores = 1, core = 'arm,cortex-a53'): MachinePlan 
       memory: { device_type: 'memory', reg: [0x8000_0000n, 0x1000_0000n] },
       ...root,
     }),
-    { memory: null, quirks: [] },
+    { memory: null, quirks: [], modules },
   );
 
 const boot = (machine: MachinePlan): Machine =>
@@ -203,30 +209,27 @@ test('a device that its driver does not take is told and left alone', t => {
 
 test('a node is what its first known string says: to its model, and to its driver', t => {
   const driver = { name: 'acme', compatible: ['acme,engine'], probe: () => 'acme' };
-  const unload = loadDevices({ models: [], drivers: [driver] });
-  t.teardown(unload);
   const e = engine(0x3000_0000n, { compatible: ['acme,engine', 'dmabench,copy-engine'] });
-  const { devices } = boot(plan({ e }));
+  const { devices } = boot(plan({ e }, 1, 'arm,cortex-a53', [{ models: [], drivers: [driver] }]));
   t.deepEqual(
     devices.map(({ plan: { matched }, bound }) => [matched, bound]),
     [['dmabench,copy-engine', 'acme']],
   );
 });
 
-test('what was loaded is known until it is taken out again', t => {
+test('what is loaded for one machine is known to no other', t => {
   const [own] = boot(plan({ e: engine(0x3000_0000n) })).hardware.devices;
   const makeModel = (): DeviceModel => required(own?.model ?? null);
   const driver = { name: 'acme', compatible: ['acme,box'], probe: () => 0 };
   const compatible = ['acme,box'];
-  t.is(deviceKindOf(compatible), null);
-  const unload = loadDevices({
-    models: [{ compatible, windows: [16], makeModel }],
-    drivers: [driver],
-  });
-  t.deepEqual(deviceKindOf(compatible)?.windows, [16]);
-  t.is(deviceKindOf(compatible)?.driver, driver);
-  unload();
-  t.is(deviceKindOf(compatible), null);
+  const loaded = [{ models: [{ compatible, windows: [16], makeModel }], drivers: [driver] }];
+  const kind = new DeviceKinds(loaded).of(compatible);
+  t.deepEqual(kind?.windows, [16]);
+  t.is(kind?.driver, driver);
+  t.is(new DeviceKinds().of(compatible), null);
+  const box = engine(0x3000_0000n, { compatible });
+  t.is(plan({ box }, 1, 'arm,cortex-a53', loaded).devices[0]?.matched, 'acme,box');
+  t.is(plan({ box }).devices[0]?.matched, null);
 });
 
 test('an interrupt specifier that the controller does not take is wrong input of the device', t => {

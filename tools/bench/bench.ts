@@ -23,10 +23,10 @@ import { directionName, parseMapParameters } from './parameters';
 export const bench = (args: BenchArguments, host: Host): ExitStatus => {
   const parameters = parseMapParameters(args);
   const board = openBoard(args.board, args.overlay ?? []);
-  return withPlugins(args.load, ({ placeOf }) => {
+  return withPlugins(args.load, ({ modules, placeOf }) => {
     const machine = bootPlan(
       board.source,
-      planRun(board, planOptions(args)),
+      planRun(board, planOptions(args, modules)),
       {
         adversary: new LruAdversary(),
         random: new Random(1),

@@ -12,9 +12,10 @@ import { painter, widthOf } from '../report/text';
 
 /** `dmabench describe`. */
 export const describe = (args: DescribeArguments, { out }: Host): ExitStatus => {
-  const options = planOptions(args);
   const board = openBoard(args.board, args.overlay ?? []);
-  const plan = withPlugins(args.load, () => planBoard(board, options));
+  const plan = withPlugins(args.load, ({ modules }) =>
+    planBoard(board, planOptions(args, modules)),
+  );
   out.write(
     args.format === 'json'
       ? toJson(describeMachine(plan, board))

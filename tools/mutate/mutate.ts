@@ -26,7 +26,7 @@ const mutateWith = (args: MutateArguments, loaded: Loaded, host: Host): ExitStat
   const boards = args.boards.map(name => {
     const board = openBoard(name, args.overlay ?? []);
     return {
-      ...{ board: board.source, plan: planRun(board, planOptions(args)), selects },
+      ...{ board: board.source, plan: planRun(board, planOptions(args, loaded.modules)), selects },
       ...{ suites: loaded.suites, placeOf: loaded.placeOf },
       ...{ adversary: { kind: 'all' } as const, seed: parseSeed(args.seed) },
       ...{ timings: timingsOf('both'), streaming: ALL_STEPS },

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { extname, resolve } from 'node:path';
 import type { Driver } from '../../drivers/base/kernel/device';
 import { InputError, UnmodelledError } from '../../drivers/base/types/errors';
-import { loadDevices } from '../../machines/devices';
+import { DeviceKinds } from '../../machines/devices';
+import type { DeviceModule } from '../../machines/devices';
 import type { MachinePlan } from '../../machines/plan';
 import { SUITES } from '../../tests/suites';
 import type { Suite } from '../../tests/suites/suite';
@@ -16,6 +17,8 @@ import { checkFree } from './taken';
 export interface Loaded {
   /** All suites there are now. */
   readonly suites: readonly Suite[];
+  /** Models and drivers that a machine is to be made with: a part of its PlanOptions. */
+  readonly modules: readonly DeviceModule[];
   /** The patterns of `--suite`, or what stands in their place: the users' suites, if there are any. */
   readonly patterns: (asked: readonly string[] | undefined) => readonly string[];
   /** What a reader should know of the users' drivers on this board: those that have no device there. */
@@ -26,13 +29,14 @@ export interface Loaded {
 
 const NOTHING: Loaded = {
   suites: SUITES,
+  modules: [],
   patterns: (asked = []) => asked,
   notes: () => [],
   placeOf: () => null,
 };
 
 /**
- * Does something with what the files of `--load` add, and takes it out again. InputError for a file
+ * Does something with what the files of `--load` add; stacks show places of their sources meanwhile. InputError for a file
  * that does not load or exports something else, and for names that are taken.
  */
 export const withPlugins = <Result>(
@@ -40,30 +44,27 @@ export const withPlugins = <Result>(
   body: (loaded: Loaded) => Result,
 ): Result => {
   if (files === undefined || files.length === 0) return body(NOTHING);
-  const modules = new UserModules();
-  const undo = [
-    (): void => {
-      modules.remove();
-    },
-  ];
+  const users = new UserModules();
   try {
     const own: Suite[] = [];
-    const ownDrivers: Driver<unknown>[] = [];
+    const modules: DeviceModule[] = [];
     for (const file of files) {
-      const { suites, drivers, devices } = readPlugin(load(modules, file), file);
-      checkFree({ suites, drivers, devices }, file, [...SUITES, ...own]);
+      const { suites, drivers, devices } = readPlugin(load(users, file), file);
+      const before = { suites: [...SUITES, ...own], kinds: new DeviceKinds(modules) };
+      checkFree({ suites, drivers, devices }, file, before);
       own.push(...suites);
-      ownDrivers.push(...drivers);
-      undo.push(loadDevices({ models: devices, drivers }));
+      modules.push({ models: devices, drivers });
     }
+    const drivers = modules.flatMap(module => module.drivers);
     return body({
       suites: [...SUITES, ...own],
+      modules,
       patterns: (asked = own.map(({ name }) => name)) => asked,
-      notes: plan => ownDrivers.flatMap(driver => idleNote(driver, plan)),
-      placeOf: error => modules.places.placeOf(error),
+      notes: plan => drivers.flatMap(driver => idleNote(driver, plan)),
+      placeOf: error => users.places.placeOf(error),
     });
   } finally {
-    for (const one of undo.reverse()) one();
+    users.remove();
   }
 };
 

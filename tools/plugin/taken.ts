@@ -1,5 +1,5 @@
 import { InputError } from '../../drivers/base/types/errors';
-import { knownDevices } from '../../machines/devices';
+import type { DeviceKinds } from '../../machines/devices';
 import { isModelled } from '../../machines/models';
 import type { Suite } from '../../tests/suites/suite';
 import type { Plugin } from './plugin';
@@ -8,16 +8,16 @@ import type { Plugin } from './plugin';
 export const checkFree = (
   { suites, drivers, devices }: Required<Plugin>,
   file: string,
-  before: readonly Suite[],
+  before: { readonly suites: readonly Suite[]; readonly kinds: DeviceKinds },
 ): void => {
-  const known = knownDevices();
-  checkNames('suites', namesOf(suites), namesOf(before), file);
-  checkNames('drivers', namesOf(drivers), namesOf(known.drivers), file);
-  checkNames('drivers', stringsOf(drivers), stringsOf(known.drivers), file);
+  const { kinds } = before;
+  checkNames('suites', namesOf(suites), namesOf(before.suites), file);
+  checkNames('drivers', namesOf(drivers), namesOf(kinds.drivers), file);
+  checkNames('drivers', stringsOf(drivers), stringsOf(kinds.drivers), file);
   // Interrupt controllers and the like, which the kernel brings up itself, are known by windows.
-  const own = stringsOf(devices).filter(string => isModelled([string]));
-  checkNames('devices', stringsOf(devices), [...stringsOf(known.models), ...own], file);
-  const driven = new Set([...stringsOf(known.drivers), ...stringsOf(drivers)]);
+  const own = stringsOf(devices).filter(string => isModelled([string], kinds));
+  checkNames('devices', stringsOf(devices), [...stringsOf(kinds.models), ...own], file);
+  const driven = new Set([...stringsOf(kinds.drivers), ...stringsOf(drivers)]);
   const alone = devices.find(({ compatible }) => !compatible.some(string => driven.has(string)));
   if (alone === undefined) return;
   throw new InputError({

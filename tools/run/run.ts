@@ -63,7 +63,7 @@ const runWith = (args: RunArguments, loaded: Loaded, host: Host): ExitStatus => 
 
 const runOptions = (args: RunArguments, board: Board, loaded: Loaded): RunOptions => ({
   board: board.source,
-  plan: planRun(board, planOptions(args)),
+  plan: planRun(board, planOptions(args, loaded.modules)),
   suites: loaded.suites,
   selects: selectCases(loaded.patterns(args.suite), loaded.suites),
   placeOf: loaded.placeOf,

@@ -34,13 +34,13 @@ const NOTES = [
 
 /** `dmabench experiment coherent BOARD`: every strategy, or the one that `--coherent` names. */
 export const coherentExperiment = (args: ExperimentArguments, host: Host): ExitStatus =>
-  withPlugins(args.load, () => {
-    const options = untranslated(planOptions(args));
+  withPlugins(args.load, ({ modules }) => {
+    const { coherent: chosen, ...options } = untranslated(planOptions(args, modules));
     const costs = costTable(args.cost);
     const board = openBoard(args.board, args.overlay ?? []);
     const own = planRun(board, options);
     const names = COHERENT_KINDS.map(({ name }) => name).filter(
-      name => options.coherent === undefined || name === options.coherent,
+      name => chosen === undefined || name === chosen,
     );
     const rows: CoherentRow[] = [];
     const progress = new Progress(host);
@@ -76,10 +76,7 @@ const rowOf = (
   const plain = { ...plan, coherent: 'legacy-remap' } as const;
   const judged = judgeCoherent(board.source, plan, seed);
   const measured = measureCoherent(board.source, plan, managedBytes(board.source, plain), costs);
-  const { memory: size, quirks, dmaMemory } = options;
-  const isDefault =
-    planRun(board, { memory: size, quirks, ...(dmaMemory === undefined ? {} : { dmaMemory }) })
-      .coherent === strategy;
+  const isDefault = planRun(board, options).coherent === strategy;
   return {
     ...{ strategy, summary: coherentKind(strategy).summary, isDefault, memory },
     ...judged,

@@ -25,9 +25,9 @@ const NOTES = [
 
 /** `dmabench experiment iommu BOARD`: what mapping costs, and who gets addresses when there are few. */
 export const iommuExperiment = (args: ExperimentArguments, host: Host): ExitStatus =>
-  withPlugins(args.load, () => {
+  withPlugins(args.load, ({ modules }) => {
     const board = openBoard(args.board, args.overlay ?? []);
-    const plan = planRun(board, planOptions(args));
+    const plan = planRun(board, planOptions(args, modules));
     if (!hasIommus(plan)) {
       const expected = 'a board with a device behind an IOMMU that is modelled';
       throw new InputError({ place: board.source, expected, found: 'none' });

@@ -23,10 +23,10 @@ const SHOWN = 16 * KIB;
 
 /** `dmabench experiment noncoherent BOARD`: which memory is the fastest, for what and from which size. */
 export const noncoherentExperiment = (args: ExperimentArguments, host: Host): ExitStatus =>
-  withPlugins(args.load, () => {
+  withPlugins(args.load, ({ modules }) => {
     const costs = costTable(args.cost);
     const board = openBoard(args.board, args.overlay ?? []);
-    const plan = planRun(board, untranslated(planOptions(args)));
+    const plan = planRun(board, untranslated(planOptions(args, modules)));
     const bench = bootBench(board.source, plan);
     if (bench === null) {
       const expected = 'a board with a master that reaches RAM';
