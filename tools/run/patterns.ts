@@ -1,5 +1,6 @@
 import { InputError } from '../../drivers/base/types/errors';
 import type { Suite } from '../../tests/suites/suite';
+import { nearest } from '../board/nearest';
 
 export type Selects = (suite: string, name: string) => boolean;
 
@@ -44,17 +45,45 @@ export const matches = (pattern: string, text: string): boolean => {
   return true;
 };
 
-/** Lists the cases of the suites that the pattern does name, else the suites. */
+/** What the user may have meant; the suites, if that is nobody's guess. */
 const selectsNothing = (pattern: string, suites: readonly Suite[]): InputError => {
   const [suitePart = ''] = pattern.split('.');
   const named = suites.filter(({ name }) => matches(suitePart, name));
-  const there =
-    named.length === 0
-      ? suites.map(({ name }) => name)
-      : named.flatMap(({ name, cases }) => cases.map(one => `${name}.${one.name}`));
+  const near = nearestTo(pattern, named.length === 0 ? suites : named);
+  const hint = near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`;
   return new InputError({
     place: '--suite',
-    expected: `a pattern that matches one of ${there.join(', ')}`,
-    found: `'${pattern}'`,
+    expected: named.length === 0 ? expectedSuite(suites, near) : expectedCase(named),
+    found: `'${pattern}'${hint}`,
   });
+};
+
+const expectedSuite = (suites: readonly Suite[], near: readonly string[]): string =>
+  near.length > 0
+    ? "SUITE or SUITE.CASE, with *, as 'dmabench suites' lists them"
+    : `a pattern that matches one of ${suites.map(({ name }) => name).join(', ')}`;
+
+const expectedCase = (named: readonly Suite[]): string => {
+  const count = named.reduce((sum, { cases }) => sum + cases.length, 0);
+  const names = named.length <= MOST_NAMED ? named.map(({ name }) => name).join(', ') : null;
+  return `one of the ${count} cases of ${names ?? `${named.length} suites`}, which 'dmabench suites' lists`;
+};
+
+const MOST_NAMED = 3;
+
+/** Suites, or their cases, of names like the pattern's; a case may stand without its suite. */
+const nearestTo = (pattern: string, suites: readonly Suite[]): readonly string[] => {
+  const [suitePart = '', ...rest] = pattern.replaceAll('*', '').split('.');
+  const names = suites.map(({ name }) => name);
+  const near = rest.length === 0 ? nearest(suitePart, names) : [];
+  if (near.length > 0) return near;
+  const wanted = rest.length === 0 ? suitePart : rest.join('.');
+  const cases = suites.flatMap(({ name, cases: all }) =>
+    all.map(one => ({ name: one.name, whole: `${name}.${one.name}` })),
+  );
+  const meant = nearest(
+    wanted,
+    cases.map(({ name }) => name),
+  );
+  return meant.flatMap(name => cases.find(one => one.name === name)?.whole ?? []);
 };

@@ -47,16 +47,37 @@ test('several patterns select what any of them does', t => {
   t.deepEqual(selected('dma-pool', 'memory.reads'), ['memory.reads', 'dma-pool.maps']);
 });
 
-test('a pattern that selects nothing lists the suites, or the cases of the suites it names', t => {
-  t.is(
-    inputError(() => selected('memory', 'cache')),
-    "--suite: expected a pattern that matches one of memory, dma-streaming, dma-pool, found 'cache'",
-  );
-  t.is(
-    inputError(() => selected('dma-s*.reads')),
-    '--suite: expected a pattern that matches one of dma-streaming.maps, dma-streaming.unmaps, ' +
-      "found 'dma-s*.reads'",
-  );
+test('a pattern that selects nothing is answered with names like it, else with the suites', t => {
+  const listed = "as 'dmabench suites' lists them";
+  const answers: readonly (readonly [pattern: string, answer: string])[] = [
+    ['cache', "a pattern that matches one of memory, dma-streaming, dma-pool, found 'cache'"],
+    [
+      'dma-strming',
+      `SUITE or SUITE.CASE, with *, ${listed}, found 'dma-strming'; did you mean dma-streaming?`,
+    ],
+    [
+      'unmap',
+      `SUITE or SUITE.CASE, with *, ${listed}, found 'unmap'; did you mean dma-streaming.unmaps?`,
+    ],
+    [
+      'memry.reads',
+      `SUITE or SUITE.CASE, with *, ${listed}, found 'memry.reads'; did you mean memory.reads?`,
+    ],
+    [
+      'memory.xyz',
+      "one of the 2 cases of memory, which 'dmabench suites' lists, found 'memory.xyz'",
+    ],
+    [
+      'dma-s*.umaps',
+      "one of the 2 cases of dma-streaming, which 'dmabench suites' lists, found 'dma-s*.umaps'; did you mean dma-streaming.maps or dma-streaming.unmaps?",
+    ],
+  ];
+  for (const [pattern, answer] of answers) {
+    t.is(
+      inputError(() => selected('memory', pattern)),
+      `--suite: expected ${answer}`,
+    );
+  }
   for (const pattern of ['', '.', 'memory.', 'Memory', 'memory.reads.x']) {
     t.regex(
       inputError(() => selected(pattern)),
