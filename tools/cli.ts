@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { explain } from './exit';
+import { Exit, explain } from './exit';
 import { main } from './main';
 import { processHost } from './process-host';
 
 let hasFailed = false;
+let hasEnded = false;
 
 // Not process.exit(): output that is still on its way would be lost. What fails after a failure is
 // most likely the telling of it, and to tell that as well would never end.
@@ -15,6 +16,14 @@ process.on('uncaughtException', error => {
   process.stderr.write(text);
 });
 
+// Who calls process.exit() must not look like a run that passed.
+process.on('exit', () => {
+  if (hasEnded || hasFailed) return;
+  process.exitCode = Exit.Usage;
+  process.stderr.write('dmabench: a module of --load has ended the process\n');
+});
+
 void main(process.argv.slice(2), processHost()).then(status => {
+  hasEnded = true;
   process.exitCode ??= status;
 });

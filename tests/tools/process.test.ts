@@ -1,7 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { temporaryFolder } from '../support/host';
 
 /* The command line as a process: what cannot be seen from within one. */
 
@@ -36,6 +38,14 @@ test('the same command prints the same in two processes', t => {
 test('the exit status is that of the run', t => {
   t.is(shell('$dmabench run nonesuch').status, 2);
   t.is(shell('$dmabench --version').status, 0);
+});
+
+test('a module that ends the process does not pass', t => {
+  const file = join(temporaryFolder(t), 'a.js');
+  writeFileSync(file, 'process.exit(0);');
+  const { status, stderr } = shell(`$dmabench run versatile-pb --load ${file}`);
+  t.is(status, 2);
+  t.is(stderr, 'dmabench: a module of --load has ended the process\n');
 });
 
 test('a reader that goes away is no error', t => {

@@ -10,6 +10,7 @@ import type { Suite } from '../../tests/suites/suite';
 import { readBytes } from '../board/files';
 import { UserModules } from './modules';
 import type { PlaceOf } from '../run/case';
+import type { Plugin } from './plugin';
 import { readPlugin } from './shape';
 import { checkFree } from './taken';
 
@@ -49,7 +50,7 @@ export const withPlugins = <Result>(
     const own: Suite[] = [];
     const modules: DeviceModule[] = [];
     for (const file of files) {
-      const { suites, drivers, devices } = readPlugin(load(users, file), file);
+      const { suites, drivers, devices } = load(users, file);
       const before = { suites: [...SUITES, ...own], kinds: new DeviceKinds(modules) };
       checkFree({ suites, drivers, devices }, file, before);
       own.push(...suites);
@@ -82,7 +83,7 @@ const idleNote = ({ name, compatible }: Driver<unknown>, { devices }: MachinePla
 
 const EXTENSIONS = ['.js', '.cjs', '.mjs', '.ts', '.cts'];
 
-const load = (modules: UserModules, file: string): unknown => {
+const load = (modules: UserModules, file: string): Required<Plugin> => {
   readBytes(file);
   const extension = extname(file);
   if (!EXTENSIONS.includes(extension)) {
@@ -90,13 +91,13 @@ const load = (modules: UserModules, file: string): unknown => {
     throw new InputError({ place: file, expected, found: extension === '' ? 'none' : extension });
   }
   try {
-    return modules.load(resolve(file));
+    return readPlugin(modules.load(resolve(file)), file);
   } catch (error) {
     throw asInputError(error, file, modules.places.placeOf(error));
   }
 };
 
-/** What a module threw while it loaded, as what is wrong with it. */
+/** What a module threw while it loaded or was looked at, as what is wrong with it. */
 const asInputError = (error: unknown, file: string, at: string | null): Error => {
   if (error instanceof InputError || error instanceof UnmodelledError) return error;
   const place = at ?? file;

@@ -31,6 +31,9 @@ export const readPlugin = (exported: unknown, file: string): Required<Plugin> =>
   const suites = listOf(member(plugin, 'suites'), toSuite);
   const drivers = listOf(member(plugin, 'drivers'), toDriver);
   const devices = listOf(member(plugin, 'devices'), toModelKind);
+  if (suites.length + drivers.length + devices.length === 0) {
+    throw wrong({ ...plugin, path: '' }, 'a suite, a driver or a model of a device');
+  }
   return { suites, drivers, devices };
 };
 

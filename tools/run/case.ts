@@ -33,7 +33,10 @@ export const runCase = (
   const before = heldBy(machine);
   let reason: string | null = null;
   try {
-    one.run(context);
+    // A user's may answer anything.
+    const run: (t: CaseContext) => unknown = one.run.bind(one);
+    const answer = run(context);
+    if (answer instanceof Promise) refuse(context, answer);
   } catch (thrown) {
     if (thrown instanceof SkipCase) reason = thrown.message;
     else if (thrown instanceof KernelOops) context.fail(thrown.message);
@@ -52,6 +55,12 @@ export const runCase = (
     expectations: context.expectations,
     row: context.row,
   };
+};
+
+/** What a case does after a wait would be nobody's: the machine stands still, or is another's. */
+const refuse = (context: CaseContext, promise: Promise<unknown>): void => {
+  promise.catch(() => undefined);
+  context.fail('expected a case that is done when it returns, but it answers a promise');
 };
 
 /** What a user's code did wrong, in a line; throws on what is not their doing. */

@@ -89,6 +89,19 @@ test.serial('what a case throws fails it, with its place in the source', async t
   t.regex(out, /own\.one\n +.*a\.ts:5: TypeError: Cannot read properties of null/);
 });
 
+test.serial('a case that is not done when it returns fails', async t => {
+  const text = suite('own', OK).replace('run: t', 'run: async t');
+  const folder = folderOf(t, { 'a.js': text });
+  const { status, out } = await dmabench(
+    ...['run', 'versatile-pb', '--load', join(folder, 'a.js'), ...QUICK],
+  );
+  t.is(status, 1);
+  t.regex(
+    out,
+    /own\.one\n +expected a case that is done when it returns, but it answers a promise/,
+  );
+});
+
 const ENGINE = `
   engine@10000000 { compatible = "acme,engine", "dmabench,copy-engine"; reg = <0x10000000 0x1000>; };
   box@10001000 { compatible = "acme,box"; reg = <0x10001000 0x1000>; };`;
@@ -323,6 +336,16 @@ const WRONG: readonly (readonly [
     'a part of dmabench that is none',
     { 'a.js': "require('dmabench/nm');" },
     /a\.js: expected one of dmabench, dmabench\/devices, .* found 'dmabench\/nm'$/,
+  ],
+  [
+    'nothing in what is exported',
+    { 'a.js': 'exports.suites = []; exports.drivers = [];' },
+    /a\.js: expected a suite, a driver or a model of a device, found an object$/,
+  ],
+  [
+    'a member that throws',
+    { 'a.js': '\nexports.default = { get suites() { throw new Error("no"); } };' },
+    /a\.js:2: expected a module that loads, found it throws Error: no$/,
   ],
   ['a file of another kind', { 'a.txt': '' }, /a\.txt: expected a module: \.js, .*, found \.txt$/],
 ];
