@@ -17,6 +17,16 @@ export const restoreInt32 = (target: Int32Array, state: StateValue, place: strin
   target.set(words);
 };
 
+/** Copies numbers of a snapshot into an array of exactly as many. */
+export const restoreFloat64 = (
+  target: Float64Array,
+  numbers: Float64Array,
+  place: string,
+): void => {
+  if (numbers.length !== target.length) throw wrong(place, `${target.length} numbers`);
+  target.set(numbers);
+};
+
 /** A text of a snapshot that must be this one: the name of what it was taken of. */
 export const expectName = (state: StateValue, place: string, name: string): void => {
   if (state === name) return;

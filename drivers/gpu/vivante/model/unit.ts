@@ -71,7 +71,7 @@ export interface GpuUnit extends Stateful {
  * memory has changed since. `unflushed`: the line was written, and memory does not have that yet.
  */
 export interface CacheMismatch {
-  readonly cache: 'prefetch' | 'texture' | 'colour' | 'resolve';
+  readonly cache: 'prefetch' | 'texture' | 'colour' | '2d';
   readonly what: 'stale' | 'unflushed';
   /** Who reads, by unit. */
   readonly reader: string;
