@@ -11,7 +11,7 @@ import { CmaArea, cmaAlignOrder } from '../mm/cma';
 import { pageToPhys, physToPage } from '../mm/page-alloc';
 import type { PhysMemory } from '../mm/phys-memory';
 import type { Bounce } from '../mm/dma-stages';
-import { Swiotlb, swiotlbWanted } from '../mm/swiotlb';
+import { Swiotlb, swiotlbLeast, swiotlbWanted } from '../mm/swiotlb';
 import type { KmallocLines, SwiotlbOptions, SwiotlbSize } from '../mm/swiotlb';
 import { InactiveSwiotlb } from '../mm/swiotlb-inactive';
 import { SEGMENT_SLOTS, SLOT_SIZE } from '../mm/swiotlb-slots';
@@ -58,12 +58,12 @@ export const swiotlbOf = (plan: MachinePlan, options: SwiotlbOptions = {}): Swio
 };
 
 /** Where the slots may lie: in ZONE_DMA, or lowmem where there is none. */
-export const swiotlbAside = ({ slots }: SwiotlbSize, dmaZoneLimit: number | null): SetAside => ({
-  size: slots * SLOT_SIZE,
+export const swiotlbAside = (wanted: SwiotlbSize, dmaZoneLimit: number | null): SetAside => ({
+  size: wanted.slots * SLOT_SIZE,
   align: PAGE_SIZE,
   end: dmaZoneLimit === null ? null : dmaZoneLimit + 1,
   linearMap: 'any',
-  least: MIB,
+  least: swiotlbLeast(wanted) * SLOT_SIZE,
 });
 
 /** The stage that bounces, in the memory that there was room for. */

@@ -51,7 +51,7 @@ export interface SwiotlbSize {
 }
 
 const DEFAULT_SLOTS = (64 * MIB) / SLOT_SIZE;
-/** Less is not tried (IO_TLB_MIN_SLABS). */
+/** IO_TLB_MIN_SLABS. */
 const LEAST_SLOTS = MIB / SLOT_SIZE;
 
 /**
@@ -73,11 +73,11 @@ export const swiotlbWanted = (
   return { slots: isPowerOfTwo(least) ? least : roundupPowerOfTwo(least), areas };
 };
 
-/** What is tried next where there is no room for this much; null: nothing (swiotlb_init_remap). */
-export const swiotlbSmaller = ({ slots, areas }: SwiotlbSize): SwiotlbSize | null => {
-  if (slots <= LEAST_SLOTS) return null;
-  return { slots: slots / 2, areas: Math.min(areas, slots / 2 / SEGMENT_SLOTS) };
-};
+/**
+ * The least that is taken where there is no room for all of it: halves are tried down to 1 MiB, and
+ * less only if no more is wanted (swiotlb_init_remap).
+ */
+export const swiotlbLeast = ({ slots }: SwiotlbSize): number => Math.min(slots, LEAST_SLOTS);
 
 /**
  * How objects of kmalloc may share lines, in bytes: from twice `minAlign` on they never do, nor where

@@ -451,4 +451,11 @@ test('swiotlb is where Linux has it', t => {
   };
   t.is(of('versatile-pb'), undefined);
   t.deepEqual(of('imx8mm'), [2, 4]);
+  const cpu = { device_type: 'cpu', compatible: 'arm,cortex-a35', reg: [0] };
+  const small = bootPlain({
+    ...SMALL,
+    cpus: { '#address-cells': [1], '#size-cells': [0], 'cpu@0': cpu },
+    memory: { device_type: 'memory', reg: [0x8000_0000, 0x400_0000] },
+  });
+  t.is(small.kernel.swiotlb?.pool.slots, 128);
 });

@@ -9,7 +9,7 @@ import { GIB, MIB } from '../../drivers/base/types/bits';
 import { PhysMemory } from '../../mm/phys-memory';
 import type { Bounce } from '../../mm/dma-stages';
 import { InactiveSwiotlb } from '../../mm/swiotlb-inactive';
-import { Swiotlb, swiotlbSmaller, swiotlbWanted } from '../../mm/swiotlb';
+import { Swiotlb, swiotlbLeast, swiotlbWanted } from '../../mm/swiotlb';
 import type { SwiotlbFields } from '../../mm/swiotlb';
 import { boot } from '../support/booted';
 
@@ -254,10 +254,15 @@ test('how much is wanted goes by what is out of reach, by the CPUs and by the co
   }
 });
 
-test('where there is no room half is tried, down to 1 MiB', t => {
-  const tried: number[] = [];
-  let size = swiotlbWanted({ ...machine, cpus: 8 });
-  for (; size !== null; size = swiotlbSmaller(size)) tried.push((size.slots * 2048) / MIB);
-  t.deepEqual(tried, [64, 32, 16, 8, 4, 2, 1]);
-  t.deepEqual(swiotlbSmaller({ slots: 1024, areas: 8 }), { slots: 512, areas: 4 });
+test('less than 1 MiB is taken only where no more is wanted', t => {
+  const small = { ...machine, hasUnreachable: false, forKmalloc: true, ramBytes: 128 * MIB };
+  const sizes = [machine, { ...small, cpus: 2 }, small].map(one => swiotlbWanted(one));
+  t.deepEqual(
+    sizes.map(size => size && [size.slots, swiotlbLeast(size)]),
+    [
+      [32768, 512],
+      [256, 256],
+      [128, 128],
+    ],
+  );
 });
