@@ -8,6 +8,8 @@ import {
   MOST_STATES,
   OPCODE,
   Opcode,
+  Recipient,
+  TOKEN,
 } from '../regs/command-stream';
 import { DE } from '../regs/de';
 import { PE } from '../regs/pe';
@@ -45,6 +47,18 @@ export const ADDRESSES: ReadonlySet<number> = new Set(
   ENGINES.flatMap(sheet => offsetsOf(sheet, name => /_ADDR(?:ESS)?$/.test(name))),
 );
 
+/** States that say who waits for whom. */
+const TOKENS: ReadonlySet<number> = new Set([
+  GC_STATES.registers.SEMAPHORE_TOKEN.at,
+  GC_STATES.registers.STALL_TOKEN.at,
+]);
+const STALL_TEXT = 'a stall is not of the front end, or not for an engine';
+
+/** The front end waits for an engine: the only stall that a client needs. */
+const isClientsToken = (token: number): boolean =>
+  TOKEN.FROM.of(token) === Recipient.FE &&
+  (TOKEN.TO.of(token) === Recipient.PE || TOKEN.TO.of(token) === Recipient.DE);
+
 /** What is wrong with a stream: a word of it, by its index, and in words. */
 export interface Refusal {
   readonly word: number;
@@ -69,11 +83,22 @@ class Parser {
         return { word: at, text: `opcode ${OPCODE.of(header)} is not for clients` };
       }
       if (at + length > this.#words.length) return { word: at, text: 'a command is cut off' };
-      const refusal = OPCODE.of(header) === Opcode.LoadState ? this.#states(at, header) : null;
+      const refusal = this.#refuse(at, header);
       if (refusal !== null) return refusal;
       at += length + (length % PAIR);
     }
     return null;
+  }
+
+  #refuse(at: number, header: number): Refusal | null {
+    switch (OPCODE.of(header)) {
+      case Opcode.LoadState:
+        return this.#states(at, header);
+      case Opcode.Stall:
+        return isClientsToken(this.#words[at + 1] ?? 0) ? null : { word: at + 1, text: STALL_TEXT };
+      default:
+        return null;
+    }
   }
 
   /** Words of a command without padding; null for one that a client may not give. */
@@ -82,7 +107,7 @@ class Parser {
       case Opcode.LoadState:
         return 1 + countOf(header);
       case Opcode.Draw2d:
-        return PAIR + PAIR * DRAW_2D.COUNT.of(header);
+        return PAIR + PAIR * DRAW_2D.COUNT.of(header) + DRAW_2D.DATA_COUNT.of(header);
       case Opcode.DrawPrimitives:
         return DRAW_WORDS.primitives;
       case Opcode.DrawIndexed:
@@ -102,6 +127,9 @@ class Parser {
       const state = (LOAD_STATE.OFFSET.of(header) + i) * 4;
       const word = at + 1 + i;
       if (!PERMITTED.has(state)) return { word, text: `state ${hex(state)} is not for clients` };
+      if (TOKENS.has(state) && !isClientsToken(this.#words[word] ?? 0)) {
+        return { word, text: STALL_TEXT };
+      }
       if (!ADDRESSES.has(state)) continue;
       if (LOAD_STATE.FIXP.of(header) !== 0) return { word, text: 'an address is made a float' };
       if (this.#relocated?.has(word * 4) === false) {

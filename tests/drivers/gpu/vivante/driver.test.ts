@@ -234,6 +234,13 @@ test('a client cannot lead the front end elsewhere, or touch what is the kernelâ
   t.is(refusalOf([loadState(registers.PIPE_SELECT.at, 3), 0, 0x41, 0], null)?.word, 2);
   t.is(refusalOf([loadState(RS.registers.FILL_VALUE.at, 1)], null)?.text, 'a command is cut off');
   t.is(refusalOf([loadState(0x3800, 1024), 0], null)?.text, 'a command is cut off');
+  // A draw takes the words that the front end takes: what follows is not hidden in it.
+  const data = OPCODE.at(Opcode.Draw2d) + 0x100 + 2 * 0x1_0000;
+  t.is(refusalOf([data, 0, 0, 0, 0, 0, OPCODE.at(Opcode.End), 0], null)?.word, 6);
+  for (const token of [0x705, 0x101, 0x501]) {
+    t.is(refusalOf([OPCODE.at(Opcode.Stall), token], null)?.word, 1);
+    t.is(refusalOf(state(registers.SEMAPHORE_TOKEN.at, token), null)?.word, 1);
+  }
 });
 
 test('an address is one that the kernel has put there, where clients share a space', t => {
