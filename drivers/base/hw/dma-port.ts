@@ -178,6 +178,22 @@ export class DmaPort implements Stateful {
     return progress.result;
   }
 
+  /**
+   * A word of a translation table of the device's own, at an address that 4 divides, as DmaMemory reads
+   * it for walkers; null where no RAM answers.
+   */
+  readTable(address: DmaAddr): number | null {
+    const routed = this.#route(address, 4, false);
+    return routed === TxResult.Ok ? this.#memory.readTable(this.#physical) : null;
+  }
+
+  /** The same word, for what a device fetches unasked: no event of the machine. Null behind an IOMMU. */
+  peekTable(address: DmaAddr): number | null {
+    if (this.#parts.iommu !== null) return null;
+    const routed = this.#route(address, 4, false);
+    return routed === TxResult.Ok ? this.#memory.unseen.readTable(this.#physical) : null;
+  }
+
   /** Writes `length` bytes of `from`, from index `at` on, to memory. */
   write(address: DmaAddr, length: number, from: Uint8Array, at = 0): TxResult {
     invariant(at + length <= from.length, `${this.name}: ${length} bytes from ${from.length}`);

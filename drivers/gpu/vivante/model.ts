@@ -1,0 +1,425 @@
+import { Device } from '../../base/hw/device';
+import type { GuestErrorSink } from '../../base/hw/device';
+import type { DmaPort } from '../../base/hw/dma-port';
+import type { EventQueue } from '../../base/hw/event-queue';
+import type { StaleEntry } from '../../base/hw/iommu';
+import type { IrqLine } from '../../base/hw/irq';
+import { MemoryRegion } from '../../base/hw/memory-region';
+import { registerFile } from '../../base/hw/register-file';
+import type { RegisterFile } from '../../base/hw/register-file';
+import { NO_RESET, ResetNode } from '../../base/hw/reset';
+import { restoreAll, restoreFloat64 } from '../../base/hw/state-arrays';
+import { invariant } from '../../base/types/errors';
+import { StateReader } from '../../base/types/state';
+import type { StateValue } from '../../base/types/state';
+import { AddressSpaces, Client } from './model/address-spaces';
+import { ClientMemory } from './model/client-memory';
+import { CommandFetch } from './model/command-fetch';
+import { ControlStates } from './model/control-states';
+import { createEngines } from './model/engines';
+import { FaultQueue } from './model/fault-queue';
+import { FrontEnd } from './model/front-end';
+import type { Handed } from './model/front-end';
+import { Lane, Pipeline } from './model/pipeline';
+import { Translation } from './model/translation';
+import type { KeptUse } from './model/translation';
+import type { CacheMismatch, DrawCommand, UnitWork } from './model/unit';
+import { EVENTS, GC_LITE, IdleBit, Interrupt, MMUS, StopCause } from './regs';
+import type { MmuException } from './regs';
+
+/** What a GPU is wired to. */
+export interface VivanteGpuPorts {
+  readonly name: string;
+  /** Of its MMU. */
+  readonly version: 1 | 2;
+  readonly dma: DmaPort;
+  readonly irq: IrqLine;
+  readonly events: EventQueue;
+  /**
+   * All that may be kept inside is looked past, and what it might have been is told: on a checked machine,
+   * and where what was found on one is replayed.
+   */
+  readonly looksPast: boolean;
+  /** Translations that the MMU keeps, where it keeps any. */
+  readonly tlbEntries: number;
+  readonly onGuestError: GuestErrorSink;
+  /** As other MMUs tell it; true: what was kept is used. */
+  readonly onStale: (stale: StaleEntry) => boolean;
+  readonly onMismatch: (mismatch: CacheMismatch) => void;
+}
+
+/** Bits of CHIP_FEATURE: PIPE_3D, DEBUG_MODE, PIPE_2D, MEM32, FE20. */
+const FEATURES = 0x1200_0214;
+/** Of CHIP_MINOR_FEATURE_1. */
+const MMU_VERSION_2 = 2 ** 28;
+/** Index in STATUS and EXCEPTION_ADDR. */
+const Mmu = { FE: 0, ENGINES: 1 } as const;
+const ALL_CACHES = 0x7f;
+
+/** GC-lite: the front end, the MMU and the engines of a Vivante GC, behind the registers of regs.ts. */
+export class VivanteGpu extends Device {
+  readonly reset: ResetNode;
+  readonly #ports: VivanteGpuPorts;
+  readonly #regs: RegisterFile<typeof GC_LITE>;
+  readonly #translation: Translation;
+  readonly #spaces: AddressSpaces;
+  readonly #queue: FaultQueue;
+  readonly #pipeline: Pipeline;
+  readonly #frontEnd: FrontEnd;
+  readonly #states: ControlStates;
+  /** By byte offset of a state, and by opcode of a draw. */
+  readonly #laneOfState = new Map<number, Lane>();
+  readonly #laneOfDraw = new Map<number, Lane>();
+
+  constructor(ports: VivanteGpuPorts) {
+    super(ports.name);
+    this.#ports = ports;
+    this.#regs = this.#makeRegisters();
+    this.#queue = new FaultQueue({ ...this.#common(), port: ports.dma });
+    this.#translation = new Translation({
+      version: ports.version,
+      port: ports.dma,
+      isChecked: ports.looksPast,
+      tlbEntries: ports.tlbEntries,
+      onStale: use => this.#stale(use),
+      rootOf: space => this.#spaces.rootOf(space),
+    });
+    this.#spaces = this.#makeSpaces();
+    const memory = (client: Client): ClientMemory => this.#makeMemory(client);
+    const engineMemory = memory(new Client('engines', Mmu.ENGINES));
+    const engines = createEngines({
+      memory: engineMemory,
+      isChecked: ports.looksPast,
+      onMismatch: ports.onMismatch,
+      onGuestError: ports.onGuestError,
+    });
+    this.#pipeline = new Pipeline(
+      engines.units.map(
+        unit =>
+          new Lane({
+            unit,
+            client: new Client(unit.name, Mmu.ENGINES),
+            port: ports.dma,
+            enter: client => {
+              engineMemory.client = client;
+            },
+            onChange: () => {
+              this.#pipeline.changed();
+              this.#frontEnd.poke();
+            },
+          }),
+      ),
+    );
+    this.#indexLanes();
+    this.#states = new ControlStates({
+      ...this.#common(),
+      version: ports.version,
+      spaces: this.#spaces,
+      translation: this.#translation,
+      pipeline: this.#pipeline,
+      raise: event => {
+        this.#raise(event);
+      },
+    });
+    this.#frontEnd = this.#makeFrontEnd(
+      new CommandFetch({
+        memory: memory(new Client('FE', Mmu.FE)),
+        port: ports.dma,
+        looksPast: ports.looksPast,
+        onMismatch: ports.onMismatch,
+        onRead: (address, length) => {
+          engines.reads('FE', address, length);
+        },
+      }),
+    );
+    this.reset = new ResetNode(ports.name, {
+      ...NO_RESET,
+      enter: () => {
+        this.#stopAll();
+        this.#regs.reset();
+        this.#states.reset();
+      },
+      hold: () => {
+        this.#updateIrq();
+      },
+    });
+  }
+
+  /** BenchError while the front end runs or an engine works: what their timers will do cannot be saved. */
+  saveState(): StateValue {
+    invariant(this.#pipeline.isIdle, `${this.name}: a snapshot while an engine works`);
+    return {
+      registers: this.#regs.saveState(),
+      frontEnd: this.#frontEnd.saveState(),
+      states: this.#states.saveState(),
+      current: this.#spaces.current,
+      tables: this.#spaces.tables.slice(),
+      translation: this.#translation.saveState(),
+      units: this.#pipeline.lanes.map(({ unit }) => unit.saveState()),
+    };
+  }
+
+  /** What was under way is given up. */
+  restoreState(state: StateValue): void {
+    const reader = new StateReader(state, this.name);
+    const { lanes } = this.#pipeline;
+    reader.list('units', lanes.length);
+    this.#stopAll();
+    this.#regs.restoreState(reader.value('registers'));
+    this.#frontEnd.restoreState(reader.value('frontEnd'));
+    this.#states.restoreState(reader.value('states'));
+    this.#spaces.current = reader.number('current');
+    restoreFloat64(this.#spaces.tables, reader.numbers('tables'), this.name);
+    this.#translation.restoreState(reader.value('translation'));
+    restoreAll(
+      lanes.map(({ unit }) => unit),
+      reader,
+      'units',
+    );
+    this.#ports.irq.restore(this.#irqLevel());
+  }
+
+  protected createRegions(): readonly MemoryRegion[] {
+    return [MemoryRegion.io(this.name, GC_LITE.size, this.#regs)];
+  }
+
+  #common(): {
+    readonly name: string;
+    readonly regs: RegisterFile<typeof GC_LITE>;
+    readonly onGuestError: GuestErrorSink;
+  } {
+    return { name: this.name, regs: this.#regs, onGuestError: this.#ports.onGuestError };
+  }
+
+  #makeRegisters(): RegisterFile<typeof GC_LITE> {
+    const isV2 = this.#ports.version === 2;
+    const updateIrq = (): void => {
+      this.#updateIrq();
+    };
+    return registerFile(GC_LITE, {
+      onGuestError: this.#ports.onGuestError,
+      resets: {
+        CHIP_FEATURE: FEATURES,
+        CHIP_MODEL: isV2 ? 0x3000 : 0x2000,
+        CHIP_MINOR_FEATURE_1: isV2 ? MMU_VERSION_2 : 0,
+      },
+      onWrite: {
+        CLOCK_CONTROL: (written, previous) => {
+          const { SOFT_RESET } = GC_LITE.registers.CLOCK_CONTROL.fields;
+          if (SOFT_RESET.of(written) === 1 && SOFT_RESET.of(previous) === 0) this.#softReset();
+        },
+        INTR_ENBL: updateIrq,
+        MMU_CONTROL: () => {
+          if (!isV2 && this.#regs.MMU_CONTROL.ENABLE === 1) this.#complain('MMU_CONTROL: MMUv1');
+        },
+        COMMAND_CONTROL: written => {
+          this.#commandControl(written);
+        },
+        X_FAULTQ_ENTRIES: () => {
+          this.#queue.restart();
+        },
+        X_INTR: updateIrq,
+        X_INTR_ENBL: updateIrq,
+        X_REPLAY: written => {
+          const { RETRY, CANCEL } = GC_LITE.registers.X_REPLAY.fields;
+          this.#spaces.replay(RETRY.of(written), CANCEL.of(written));
+        },
+        'X_AS.COMMAND': (written, _previous, index) => {
+          const { CODE } = GC_LITE.arrays.X_AS.registers.COMMAND.fields;
+          this.#spaces.command(index, CODE.of(written));
+        },
+      },
+      onRead: {
+        CLOCK_CONTROL: () => this.#clockControl(),
+        IDLE_STATE: () => this.#idleState(),
+        INTR_ACKNOWLEDGE: () => {
+          const { value } = this.#regs.INTR_ACKNOWLEDGE;
+          this.#regs.INTR_ACKNOWLEDGE.value = 0;
+          this.#updateIrq();
+          return value;
+        },
+        DMA_DEBUG_STATE: () => this.#frontEnd.cmdState,
+        DMA_ADDRESS: () => this.#frontEnd.address,
+        DMA_LOW: () => this.#frontEnd.word(0),
+        DMA_HIGH: () => this.#frontEnd.word(1),
+        X_FE_STOP: () => {
+          const { CAUSE, OPCODE } = GC_LITE.registers.X_FE_STOP.fields;
+          const { cause, opcode } = this.#frontEnd;
+          return CAUSE.at(cause) + OPCODE.at(cause === StopCause.None ? 0 : opcode);
+        },
+      },
+    });
+  }
+
+  #makeSpaces(): AddressSpaces {
+    return new AddressSpaces({
+      ...this.#common(),
+      version: this.#ports.version,
+      translation: this.#translation,
+      queue: this.#queue,
+      onException: (client, code, address) => {
+        this.#exception(client, code, address);
+      },
+      onIrq: () => {
+        this.#updateIrq();
+      },
+      onResume: () => {
+        this.#pipeline.resume();
+        this.#frontEnd.poke();
+      },
+      onFlushCaches: () => {
+        if (this.#states.flushCaches(ALL_CACHES) === 'full') {
+          this.#complain('X_AS.COMMAND: FlushMem while an engine can take no more work');
+        }
+      },
+    });
+  }
+
+  #makeMemory(client: Client): ClientMemory {
+    return new ClientMemory(
+      {
+        port: this.#ports.dma,
+        spaces: this.#spaces,
+        regs: this.#regs,
+        onBusError: write => {
+          const { AXI_STATUS, INTR_ACKNOWLEDGE } = this.#regs;
+          if (write) AXI_STATUS.DET_WR_ERR = 1;
+          else AXI_STATUS.DET_RD_ERR = 1;
+          INTR_ACKNOWLEDGE.AXI_BUS_ERROR = 1;
+          this.#updateIrq();
+        },
+      },
+      client,
+    );
+  }
+
+  #makeFrontEnd(fetch: CommandFetch): FrontEnd {
+    const { name, events, onGuestError } = this.#ports;
+    return new FrontEnd({
+      name,
+      events,
+      fetch,
+      onGuestError,
+      load: (offset, value) => this.#states.load(offset, value) ?? this.#load(offset, value),
+      draw: draw => this.#draw(draw),
+      takeSemaphore: to => this.#pipeline.take(to),
+      isArmed: to => this.#pipeline.isArmed(to),
+      raise: event => {
+        this.#raise(event);
+      },
+    });
+  }
+
+  #indexLanes(): void {
+    for (const lane of this.#pipeline.lanes) {
+      for (const { at } of lane.unit.states.layout.instances) {
+        const other = this.#laneOfState.get(at)?.unit.name ?? '';
+        invariant(other === '', `state ${at} is of ${other} and ${lane.unit.name}`);
+        this.#laneOfState.set(at, lane);
+      }
+      for (const opcode of lane.unit.draws) this.#laneOfDraw.set(opcode, lane);
+    }
+  }
+
+  #load(offset: number, value: number): Handed {
+    const lane = this.#laneOfState.get(offset);
+    if (lane === undefined) return 'illegal';
+    if (lane.isFull) return 'full';
+    const loaded = lane.unit.load(offset, value);
+    return loaded === 'loaded' ? 'taken' : this.#give(lane, loaded);
+  }
+
+  #draw(draw: DrawCommand): Handed {
+    const lane = this.#laneOfDraw.get(draw.opcode);
+    if (lane === undefined) return 'illegal';
+    return lane.isFull ? 'full' : this.#give(lane, lane.unit.draw(draw));
+  }
+
+  #give(lane: Lane, work: UnitWork | 'illegal'): Handed {
+    if (work === 'illegal') return work;
+    lane.add(work);
+    return 'taken';
+  }
+
+  #raise(event: number): void {
+    if (event >= EVENTS) this.#complain(`event ${event} has no interrupt`);
+    else this.#interrupt(2 ** event);
+  }
+
+  #exception(client: Client, code: MmuException, address: number): void {
+    const { MMU_STATUS, MMU_EXCEPTION_ADDR } = this.#regs;
+    const { mmu } = client;
+    const shift = 4 * mmu;
+    invariant(mmu < MMUS, `${client.name}: an MMU that there is not`);
+    if (((MMU_STATUS.value >>> shift) & 0xf) === 0) {
+      MMU_STATUS.value |= code << shift;
+      MMU_EXCEPTION_ADDR(mmu).value = address;
+    }
+    this.#interrupt(Interrupt.MMU_EXCEPTION);
+  }
+
+  #interrupt(bits: number): void {
+    this.#regs.INTR_ACKNOWLEDGE.value |= bits;
+    this.#updateIrq();
+  }
+
+  #commandControl(written: number): void {
+    const { ENABLE, PREFETCH } = GC_LITE.registers.COMMAND_CONTROL.fields;
+    const address = this.#regs.COMMAND_ADDRESS.value;
+    if (ENABLE.of(written) === 1) this.#frontEnd.start(address, PREFETCH.of(written));
+    else this.#frontEnd.reset();
+  }
+
+  #clockControl(): number {
+    const { IDLE_3D, IDLE_2D, IDLE_VG } = GC_LITE.registers.CLOCK_CONTROL.fields;
+    const idle = (unit: number): number => (this.#idleState() >>> unit) & 1;
+    const pipes = IDLE_3D.at(idle(IdleBit.PE)) + IDLE_2D.at(idle(IdleBit.DE)) + IDLE_VG.at(1);
+    return (this.#regs.CLOCK_CONTROL.value | pipes) >>> 0;
+  }
+
+  #idleState(): number {
+    let idle = 0x7fff_ffff;
+    if (this.#frontEnd.isBusy) idle &= ~(1 << IdleBit.FE);
+    for (const { unit, isIdle } of this.#pipeline.lanes) {
+      if (!isIdle) idle &= ~(1 << unit.idleBit);
+    }
+    return idle;
+  }
+
+  #softReset(): void {
+    const { value } = this.#regs.CLOCK_CONTROL;
+    this.#stopAll();
+    this.#regs.reset();
+    this.#states.reset();
+    this.#regs.CLOCK_CONTROL.value = value;
+    this.#updateIrq();
+  }
+
+  #stopAll(): void {
+    this.#pipeline.reset();
+    this.#frontEnd.reset();
+    this.#spaces.reset();
+    this.#queue.restart();
+    this.#translation.clear();
+  }
+
+  /** The bus's half of the state is the registers': everything that may raise it is there. */
+  #irqLevel(): boolean {
+    const { INTR_ACKNOWLEDGE, INTR_ENBL, X_INTR, X_INTR_ENBL } = this.#regs;
+    const pending = INTR_ACKNOWLEDGE.value & INTR_ENBL.value;
+    return pending !== 0 || (X_INTR.value & X_INTR_ENBL.value) !== 0;
+  }
+
+  #updateIrq(): void {
+    this.#ports.irq.set(this.#irqLevel());
+  }
+
+  #stale(use: KeptUse): boolean {
+    const { name, onStale } = this.#ports;
+    return onStale({ iommu: `${name} MMU`, master: name, stream: this.#spaces.current, ...use });
+  }
+
+  #complain(text: string): void {
+    this.#ports.onGuestError(`${this.name}: ${text}`);
+  }
+}
