@@ -22,7 +22,7 @@ export class RestrictedPages implements RestrictedPool {
 
   alloc(count: number, alignOrder: number): Page | null {
     const start = this.#slots.take({
-      original: 0 as PhysAddr,
+      original: null,
       size: count * PAGE_SIZE,
       busStart: dmaAddr(this.#slots.start),
       minAlignMask: 0,

@@ -14,7 +14,8 @@ const NOBODY = -1;
 
 /** What is to be put into slots. Masks are of low bits: a power of two, less one. */
 export interface SlotRequest {
-  readonly original: PhysAddr;
+  /** Null: the slots are memory of their own, to which nothing is copied (swiotlb_alloc). */
+  readonly original: PhysAddr | null;
   readonly size: number;
   /** Where the device finds the first slot. */
   readonly busStart: DmaAddr;
@@ -97,7 +98,8 @@ export class SlotPool {
 
   /** Takes slots: the address of the first byte, or null without room (swiotlb_find_slots). */
   take(request: SlotRequest): PhysAddr | null {
-    const { original, minAlignMask, allocAlignMask } = request;
+    const { minAlignMask, allocAlignMask } = request;
+    const original = request.original ?? 0;
     bugOn(!isPowerOfTwo(minAlignMask + 1), 'min_align_mask is no mask of low bits');
     const offset = alignOffset(minAlignMask, allocAlignMask, original);
     const size = alignUp(request.size + offset, allocAlignMask + 1);
@@ -106,9 +108,8 @@ export class SlotPool {
     const padding = Math.floor(offset / SLOT_SIZE);
     const first = index + padding;
     this.#padding[first] = padding;
-    for (let i = 0; i < slotsFor(size) - padding; i++) {
-      this.#original[first + i] = original + i * SLOT_SIZE;
-    }
+    const shown = request.original === null ? 0 : slotsFor(size) - padding;
+    for (let i = 0; i < shown; i++) this.#original[first + i] = original + i * SLOT_SIZE;
     return offsetBy(this.start, first * SLOT_SIZE + (offset % SLOT_SIZE));
   }
 
@@ -154,7 +155,8 @@ export class SlotPool {
 
   /** A free run in one area, taken; `size` with what precedes the first byte (swiotlb_search_pool_area). */
   #searchArea(area: number, request: SlotRequest, size: number): number | null {
-    const { original, busStart, minAlignMask, boundaryMask } = request;
+    const { busStart, minAlignMask, boundaryMask } = request;
+    const original = request.original ?? 0;
     const count = slotsFor(size);
     if (count > this.#areaSlots - f64(this.#used, area)) return null;
     const align = firstSlotAlign(request, size);

@@ -20,7 +20,15 @@ import { planMachine } from '../../machines/plan';
 import { parseKernelParameters } from '../../machines/kernel-parameters';
 import type { DmaMemoryOptions } from '../../machines/kernel-parameters';
 import { dmaAllocCoherent, dmaFreeCoherent } from '../../mm/dma-alloc';
-import { DMA_MAPPING_ERROR, dmaMapSingle, dmaUnmapSingle } from '../../mm/dma-mapping-common';
+import {
+  DMA_MAPPING_ERROR,
+  dmaAllocNoncoherent,
+  dmaFreeNoncoherent,
+  dmaMapSingle,
+  dmaSyncSingleForCpu,
+  dmaSyncSingleForDevice,
+  dmaUnmapSingle,
+} from '../../mm/dma-mapping-common';
 import type { CoherentName } from '../../mm/arch-dma';
 import { CmaArea } from '../../mm/cma';
 import type { MovableOwner } from '../../mm/movable';
@@ -438,6 +446,14 @@ test('a device with a restricted pool has its memory there, and its data goes th
     'no more than a segment, and from nowhere else',
   );
   dmaFreeCoherent(dev, 5000, block.cpuAddr, block.dmaHandle);
+  // Pages of the pool stand for no other memory: nothing is copied to or from anywhere.
+  const pages = dmaAllocNoncoherent(dev, PAGE_SIZE, Bidirectional, GFP_KERNEL);
+  assert.ok(pages && isInside(pages.dmaHandle));
+  kernel.cpu.store32(pages.cpuAddr, 0x22);
+  dmaSyncSingleForDevice(dev, pages.dmaHandle, PAGE_SIZE, Bidirectional);
+  dmaSyncSingleForCpu(dev, pages.dmaHandle, PAGE_SIZE, Bidirectional);
+  t.is(kernel.cpu.load32(pages.cpuAddr), 0x22);
+  dmaFreeNoncoherent(dev, PAGE_SIZE, pages.cpuAddr, pages.dmaHandle, Bidirectional);
   const blocks = Array.from({ length: 97 }, () => dmaAllocCoherent(dev, PAGE_SIZE, GFP_KERNEL));
   t.is(blocks.indexOf(null), 96);
   t.true(blocks.every(one => one === null || isInside(one.dmaHandle)));
