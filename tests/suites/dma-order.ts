@@ -15,7 +15,7 @@ import { GFP_HIGHUSER } from '../../drivers/base/kernel/gfp';
 import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { pageToPhys } from '../../mm/page-alloc';
 import { PAGE_KERNEL, withMemory } from '../../mm/pgprot';
-import { deviceReads, deviceWrites, differing, onEveryMaster } from './dma-support';
+import { bounceOf, deviceReads, deviceWrites, differing, onEveryMaster } from './dma-support';
 import type { CaseContext } from './suite';
 import { withPage, withoutMmu } from './support';
 
@@ -72,6 +72,12 @@ const withMapping = (
   dmaUnmapPage(dev, address, PAGE_SIZE, direction, DmaAttr.SkipCpuSync);
 };
 
+/** Data that takes a detour is nowhere that both sides could write to at once. */
+const withDetour = (t: CaseContext, { device }: BoundMaster, gfp: Gfp): string | null => {
+  const bounce = bounceOf(t.machine, device.dev, gfp);
+  return bounce === null ? null : `what the device moves is bounced: ${bounce}`;
+};
+
 /** A device that snoops gets ordinary memory, as dma_alloc_coherent() would give it. */
 export const doorbell = onEveryMaster(
   'what_is_stored_before_the_doorbell_is_there_when_it_rings',
@@ -94,7 +100,7 @@ export const doorbell = onEveryMaster(
       gfp,
     );
   },
-  withoutMmu,
+  { machine: withoutMmu, master: withDetour },
 );
 
 /**
@@ -129,5 +135,5 @@ export const dataAfterStatus = onEveryMaster(
     }
     pages.freePagesAt(page, 0);
   },
-  withoutUncachedPages,
+  { machine: withoutUncachedPages, master: withDetour },
 );

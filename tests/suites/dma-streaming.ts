@@ -23,7 +23,6 @@ import { pageToPhys, physToPage } from '../../mm/page-alloc';
 import { dataAfterStatus, doorbell } from './dma-order';
 import {
   ROUNDS,
-  SIZES,
   deviceReads,
   deviceWrites,
   differing,
@@ -31,6 +30,7 @@ import {
   mapped,
   onEveryMaster,
   reachable,
+  sizesFor,
 } from './dma-support';
 import type { BoundMaster } from '../../machines/machine';
 import type { Case, Suite } from './suite';
@@ -38,8 +38,9 @@ import { withBuffer, withDmaBuffer, withPage, withoutMmu } from './support';
 
 const toDevice = onEveryMaster('what_the_cpu_wrote_is_what_the_device_reads', (t, master, gfp) => {
   const { dev } = master.device;
+  const sizes = sizesFor(t.machine, dev);
   for (let round = 0; round < ROUNDS; round++) {
-    const size = SIZES[round % SIZES.length] ?? 4;
+    const size = sizes[round % sizes.length] ?? PAGE_SIZE;
     withDmaBuffer(t, size, gfp, buffer => {
       fill(t, buffer, size, round);
       const address = mapped(t, dev, buffer, size, DmaDirection.ToDevice);
@@ -53,8 +54,9 @@ const fromDevice = onEveryMaster(
   'what_the_device_wrote_is_what_the_cpu_reads',
   (t, master, gfp) => {
     const { dev } = master.device;
+    const sizes = sizesFor(t.machine, dev);
     for (let round = 0; round < ROUNDS; round++) {
-      const size = SIZES[round % SIZES.length] ?? 4;
+      const size = sizes[round % sizes.length] ?? PAGE_SIZE;
       withDmaBuffer(t, size, gfp, buffer => {
         fill(t, buffer, size, round + 100);
         const address = mapped(t, dev, buffer, size, DmaDirection.FromDevice);
@@ -68,8 +70,9 @@ const fromDevice = onEveryMaster(
 
 const bidirectional = onEveryMaster('bidirectional_mappings_work_both_ways', (t, master, gfp) => {
   const { dev } = master.device;
+  const sizes = sizesFor(t.machine, dev);
   for (let round = 0; round < ROUNDS; round++) {
-    const size = SIZES[round % SIZES.length] ?? 4;
+    const size = sizes[round % sizes.length] ?? PAGE_SIZE;
     withDmaBuffer(t, size, gfp, buffer => {
       fill(t, buffer, size, round);
       const address = mapped(t, dev, buffer, size, DmaDirection.Bidirectional);
@@ -291,8 +294,9 @@ const engine: Case = {
     for (const { engine: copier, dev } of t.machine.copyEngines) {
       const gfp = reachable(t, { dev });
       if (gfp === null) return t.skip('the copy engine does not reach RAM');
+      const sizes = sizesFor(t.machine, dev);
       for (let round = 0; round < ROUNDS; round++) {
-        const size = SIZES[round % SIZES.length] ?? 4;
+        const size = sizes[round % sizes.length] ?? PAGE_SIZE;
         withDmaBuffer(t, size, gfp, source => {
           withDmaBuffer(t, size, gfp, destination => {
             fill(t, source, size, round);

@@ -1,14 +1,17 @@
 import type { Device } from '../../drivers/base/kernel/device';
+import { physAddr } from '../../drivers/base/types/address';
 import type { CpuAddr, DmaAddr } from '../../drivers/base/types/address';
+import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import { patternByte } from '../../drivers/misc/test-master/regs';
 import type { BoundMaster, Machine } from '../../machines/machine';
 import {
+  DmaDirection,
   dmaBitMask,
   dmaMapSingle,
   dmaMappingError,
   dmaSetMaskAndCoherent,
 } from '../../mm/dma-mapping-common';
-import type { DmaDirection } from '../../mm/dma-mapping-common';
+import { pageToPhys, pfnToPage } from '../../mm/page-alloc';
 import type { Gfp } from '../../drivers/base/kernel/gfp';
 import { reachableBy } from './driver-bench';
 import type { Case, CaseContext } from './suite';
@@ -21,6 +24,30 @@ export const SIZES = [4, 64, 128, 1000, 1024, 4096] as const;
 /** Which allocations the device can reach, whatever page they give: null if none. */
 export const reachable = (t: CaseContext, { dev }: { readonly dev: Device }): Gfp | null =>
   reachableBy(t.machine, dev);
+
+/**
+ * What bounces whole pages that a device moves, as the device is; null: nothing does. It is asked
+ * with memory that the device reaches.
+ */
+export const bounceOf = ({ kernel }: Machine, dev: Device, gfp: Gfp): string | null => {
+  if (dev.dma.restricted !== null) return 'restricted pool';
+  const [range] = kernel.mm.pages.rangesFor(gfp);
+  const { bounce } = kernel.dma;
+  if (bounce === null || range === undefined || kernel.iommus.dmaDomain(dev) !== null) return null;
+  const at = pageToPhys(pfnToPage(range.start));
+  return bounce.needs(dev, at, PAGE_SIZE, DmaDirection.Bidirectional, DIRECT) ? bounce.name : null;
+};
+
+const DIRECT = { isReachable: true, granule: null } as const;
+
+/** SIZES, without those that a kernel whose swiotlb is off does not map for a device. */
+export const sizesFor = ({ kernel }: Machine, dev: Device): readonly number[] => {
+  const { bounce } = kernel.dma;
+  if (bounce?.name !== 'no swiotlb' || kernel.iommus.dmaDomain(dev) !== null) return SIZES;
+  const isMapped = (size: number): boolean =>
+    !bounce.needs(dev, physAddr(0), size, DmaDirection.FromDevice, DIRECT);
+  return SIZES.filter(isMapped);
+};
 
 /** A mapping that was made; the case ends if it was not. */
 export const mapped = (
@@ -82,23 +109,35 @@ export const deviceWrites = (
   t.equal(device.writePattern(address, size, seed), 0, 'the result of the device writing');
 };
 
-/** A case that is run with every master of the board that reaches RAM at all. */
+/** Why a case says nothing of a machine, or of one of its masters; null: it does. */
+interface Unfit {
+  readonly machine?: (machine: Machine) => string | null;
+  readonly master?: (t: CaseContext, master: BoundMaster, gfp: Gfp) => string | null;
+}
+
+/** A case that is run with every master of the board that reaches RAM at all, and is fit for it. */
 export const onEveryMaster = (
   name: string,
   body: (t: CaseContext, master: BoundMaster, gfp: Gfp) => void,
-  unfit: (machine: Machine) => string | null = () => null,
+  unfit: Unfit = {},
 ): Case => ({
   name,
-  unfit,
+  unfit: machine => unfit.machine?.(machine) ?? null,
   run: t => {
     let used = 0;
+    let reason = 'no master of this board reaches RAM';
     for (const master of t.machine.masters) {
       dmaSetMaskAndCoherent(master.device.dev, dmaBitMask(64));
       const gfp = reachable(t, master.device);
       if (gfp === null) continue;
-      used++;
-      body(t, master, gfp);
+      const why = unfit.master?.(t, master, gfp) ?? null;
+      if (why === null) {
+        used++;
+        body(t, master, gfp);
+      } else {
+        reason = why;
+      }
     }
-    if (used === 0) t.skip('no master of this board reaches RAM');
+    if (used === 0) t.skip(reason);
   },
 });

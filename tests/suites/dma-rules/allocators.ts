@@ -64,6 +64,10 @@ const exchangeByVmap = (bench: RuleBench, flushes: boolean): void => {
 const hasOneAlias = ({ kernel: { mm }, isTranslated }: RuleBench): boolean =>
   !(mm.info.isVivt || mm.info.isAliasing) || !isTranslated;
 
+/** Linux takes no notice of NO_KERNEL_MAPPING there (is_swiotlb_for_alloc). */
+const alwaysAddressed = ({ bounce }: RuleBench): string | null =>
+  bounce === 'restricted pool' ? 'memory of a restricted pool always has an address' : null;
+
 /** Both sides use memory of these attributes as any other. */
 const exchange = (bench: RuleBench, attrs: number, size = PAGE_SIZE): void => {
   const { t, dev } = bench;
@@ -164,7 +168,7 @@ export const ALLOCATOR_RULES: readonly DmaRule[] = [
   dmaRule({
     number: 63,
     name: 'memory_without_an_address_has_a_cookie_in_its_place',
-    unfit: bench => hasMmu(bench.t.machine) ?? withoutCoherent(bench),
+    unfit: bench => hasMmu(bench.t.machine) ?? withoutCoherent(bench) ?? alwaysAddressed(bench),
     right: bench => {
       const { t, dev } = bench;
       const attrs = DmaAttr.NoKernelMapping;

@@ -17,10 +17,10 @@ import {
   dmaSetMaskAndCoherent,
 } from '../../../mm/dma-mapping-common';
 import type { DmaAttrs } from '../../../mm/dma-mapping-common';
-import { pageToPhys, pfnToPage } from '../../../mm/page-alloc';
+import { pageToPhys } from '../../../mm/page-alloc';
 import { getOrder } from '../../../mm/zone';
 import { reachableBy, sleepUntilDone, storeWords } from '../driver-bench';
-import { deviceReads, deviceWrites, differing, fill } from '../dma-support';
+import { bounceOf, deviceReads, deviceWrites, differing, fill } from '../dma-support';
 import type { CaseContext } from '../suite';
 
 /**
@@ -37,20 +37,6 @@ export const backEndOf = (
   if (bounce !== null) return `${bounce}, ${caches}`;
   return dmaGetMergeBoundary(dev) === 0 ? caches : `IOMMU, ${caches}`;
 };
-
-/**
- * What bounces all that a device moves, as the device is; null: nothing does. It is asked with
- * memory that the device reaches.
- */
-const bounceOf = ({ kernel }: Machine, dev: Device, gfp: Gfp): string | null => {
-  const [range] = kernel.mm.pages.rangesFor(gfp);
-  const { bounce } = kernel.dma;
-  if (bounce === null || range === undefined || kernel.iommus.dmaDomain(dev) !== null) return null;
-  const at = pageToPhys(pfnToPage(range.start));
-  return bounce.needs(dev, at, PAGE_SIZE, DmaDirection.Bidirectional, DIRECT) ? bounce.name : null;
-};
-
-const DIRECT = { isReachable: true, granule: null } as const;
 
 /** All that the device moves is bounced, as by `swiotlb=force`. */
 const bouncing = <Result>(dev: Device, body: () => Result): Result => {

@@ -34,7 +34,11 @@ const withoutBounce = ({ bounce }: RuleBench): string | null =>
   bounce === null ? 'nothing is bounced' : null;
 
 const withoutSlots = ({ bounce }: RuleBench): string | null =>
-  bounce === 'swiotlb' ? null : 'no slots of swiotlb';
+  bounce === 'swiotlb' || bounce === 'restricted pool' ? null : 'no slots of swiotlb';
+
+/** Of slots that a device has for itself nobody tells how many are taken. */
+const withoutCommonSlots = (bench: RuleBench): string | null =>
+  bench.bounce === 'restricted pool' ? 'slots that only the device has' : withoutSlots(bench);
 
 const slotsOf = ({ t, kernel }: RuleBench): SlotPool => t.need(kernel.swiotlb, 'swiotlb').pool;
 
@@ -122,7 +126,7 @@ export const BOUNCE_RULES: readonly DmaRule[] = [
   dmaRule({
     number: 76,
     name: 'each_piece_of_a_list_has_a_slot_of_its_own',
-    unfit: withoutSlots,
+    unfit: withoutCommonSlots,
     right: bench => {
       const { t, dev } = bench;
       const pool = slotsOf(bench);
@@ -191,7 +195,7 @@ export const BOUNCE_RULES: readonly DmaRule[] = [
   dmaRule({
     number: 80,
     name: 'a_full_pool_is_an_error_at_once',
-    unfit: withoutSlots,
+    unfit: withoutCommonSlots,
     right: bench => {
       const { t, dev } = bench;
       bench.withPages(PAGE_SIZE, address => {
