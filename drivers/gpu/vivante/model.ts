@@ -27,6 +27,13 @@ import type { CacheMismatch, DrawCommand, UnitWork } from './model/unit';
 import { EVENTS, GC_LITE, IdleBit, Interrupt, MMUS, StopCause } from './regs';
 import type { MmuException } from './regs';
 
+/** Where a cache inside a GPU and memory say different things. */
+export interface GpuMismatch extends CacheMismatch {
+  readonly master: string;
+  /** Of the first byte; null: nowhere in memory. */
+  readonly physical: number | null;
+}
+
 /** What a GPU is wired to. */
 export interface VivanteGpuPorts {
   readonly name: string;
@@ -45,7 +52,7 @@ export interface VivanteGpuPorts {
   readonly onGuestError: GuestErrorSink;
   /** As other MMUs tell it; true: what was kept is used. */
   readonly onStale: (stale: StaleEntry) => boolean;
-  readonly onMismatch: (mismatch: CacheMismatch) => void;
+  readonly onMismatch: (mismatch: GpuMismatch) => void;
 }
 
 /** Bits of CHIP_FEATURE: PIPE_3D, DEBUG_MODE, PIPE_2D, MEM32, FE20. */
@@ -85,12 +92,14 @@ export class VivanteGpu extends Device {
       rootOf: space => this.#spaces.rootOf(space),
     });
     this.#spaces = this.#makeSpaces();
-    const memory = (client: Client): ClientMemory => this.#makeMemory(client);
-    const engineMemory = memory(new Client('engines', Mmu.ENGINES));
+    const commandMemory = this.#makeMemory(new Client('FE', Mmu.FE));
+    const engineMemory = this.#makeMemory(new Client('engines', Mmu.ENGINES));
     const engines = createEngines({
       memory: engineMemory,
       isChecked: ports.looksPast,
-      onMismatch: ports.onMismatch,
+      onMismatch: mismatch => {
+        this.#mismatch(mismatch, mismatch.reader === 'FE' ? commandMemory : engineMemory);
+      },
       onGuestError: ports.onGuestError,
     });
     this.#pipeline = new Pipeline(
@@ -123,10 +132,12 @@ export class VivanteGpu extends Device {
     });
     this.#frontEnd = this.#makeFrontEnd(
       new CommandFetch({
-        memory: memory(new Client('FE', Mmu.FE)),
+        memory: commandMemory,
         port: ports.dma,
         looksPast: ports.looksPast,
-        onMismatch: ports.onMismatch,
+        onMismatch: mismatch => {
+          this.#mismatch(mismatch, commandMemory);
+        },
         onRead: (address, length) => {
           engines.reads('FE', address, length);
         },
@@ -417,6 +428,11 @@ export class VivanteGpu extends Device {
   #stale(use: KeptUse): boolean {
     const { name, onStale } = this.#ports;
     return onStale({ iommu: `${name} MMU`, master: name, stream: this.#spaces.current, ...use });
+  }
+
+  #mismatch(mismatch: CacheMismatch, memory: ClientMemory): void {
+    const { address } = mismatch;
+    this.#ports.onMismatch({ ...mismatch, master: this.name, physical: memory.placeOf(address) });
   }
 
   #complain(text: string): void {

@@ -1,8 +1,7 @@
 import { bit, defineRegisters, field } from '../../base/types/registers';
 
-/** What a tree names it by: with an MMU of version 2, and with one of version 1. */
+/** What a tree names it by: with an MMU of version 2. */
 export const COMPATIBLE = 'dmabench,gc-lite';
-export const MMUV1_COMPATIBLE = 'dmabench,gc-lite-mmuv1';
 
 /** Events that have an interrupt bit; the two above are the MMU's and the bus's. */
 export const EVENTS = 30;

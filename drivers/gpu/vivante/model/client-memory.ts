@@ -22,8 +22,9 @@ export interface ClientMemoryParts {
 export class ClientMemory implements GpuMemory {
   /** Whose accesses are under way. */
   client: Client;
-  /** Where the last read began, on the bus; null: at the safe address. */
+  /** Where the last read began, and where that is on the bus; null: at the safe address. */
   physical: number | null = null;
+  #address = 0;
   /** The last access that ended as a fault did so since nobody answered. */
   isBusError = false;
   readonly #parts: ClientMemoryParts;
@@ -52,12 +53,18 @@ export class ClientMemory implements GpuMemory {
       const span = isSafe ? SAFE_BYTES - (from % SAFE_BYTES) : spaces.span;
       const part = Math.min(length - done, span);
       const physical = isSafe ? this.#safe(from) : spaces.physical;
+      if (done === 0) this.#address = address;
       if (done === 0) this.physical = isSafe ? null : physical;
       const result = this.#readPort(physical, part, into, at + done, use);
       if (result !== TxResult.Ok) return this.#busError(false);
       done += part;
     }
     return 'ok';
+  }
+
+  /** Where bytes of the last read are on the bus. */
+  placeOf(address: number): number | null {
+    return this.physical === null ? null : this.physical + (address - this.#address);
   }
 
   write(address: number, length: number, from: Uint8Array, at: number): Access {

@@ -251,8 +251,10 @@ test('what was fetched ahead is executed, whatever memory says by then; a checke
     bench.poke(RING + 8, ...event(2, 'FROM_FE'));
     bench.pass();
     t.is(bench.regs.INTR_ACKNOWLEDGE.read().value, looksPast ? 4 : 2);
-    const told = { cache: 'prefetch', what: 'stale', reader: 'FE', address: RING + 12, length: 4 };
-    t.deepEqual(bench.mismatches, looksPast ? [told] : []);
+    const at = RING + 12;
+    const told = { master: 'gpu', reader: 'FE', address: at, physical: at, length: 4 };
+    const mismatch = { cache: 'prefetch', what: 'stale', ...told } as const;
+    t.deepEqual(bench.mismatches, looksPast ? [mismatch] : []);
   }
 });
 

@@ -14,7 +14,7 @@ import type { IoRegisters } from '../../../../drivers/base/kernel/registers';
 import { ticks } from '../../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
 import { VivanteGpu } from '../../../../drivers/gpu/vivante/model';
-import type { CacheMismatch } from '../../../../drivers/gpu/vivante/model/unit';
+import type { GpuMismatch } from '../../../../drivers/gpu/vivante/model';
 import { GC_LITE } from '../../../../drivers/gpu/vivante/regs';
 import {
   OPCODE,
@@ -55,7 +55,7 @@ export class GpuBench {
   readonly gpu: VivanteGpu;
   readonly guestErrors: string[] = [];
   readonly stale: StaleEntry[] = [];
-  readonly mismatches: CacheMismatch[] = [];
+  readonly mismatches: GpuMismatch[] = [];
   #bus: DeviceBus | null = null;
 
   constructor({ timing, version, looksPast, windows }: GpuBenchOptions = {}) {
