@@ -88,7 +88,10 @@ export interface PageServices {
   allocPages(gfp: Gfp, order: number): Page | null;
   /** Frees what allocPages gave (__free_pages). */
   freePages(page: Page, order: number): void;
-  /** Maps pages one after the other as such memory; null without room, or an MMU (vmap). */
+  /**
+   * Maps pages one after the other as such memory; null without room, or an MMU (vmap). Unless it is
+   * cached, no line of them is left in any cache.
+   */
   vmap(pages: readonly Page[], memory: PgMemory): CpuAddr | null;
   vunmap(address: CpuAddr): void;
 }

@@ -1,6 +1,7 @@
 import type { Device } from '../../../base/kernel/device';
 import { DmaAttr, hasDmaAttr } from '../../../base/kernel/dma-mapping';
 import type { DmaAttrs, Page } from '../../../base/kernel/dma-mapping';
+import { EBUSY, EINVAL } from '../../../base/kernel/errno';
 import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../../base/kernel/gfp';
 import type { Gfp } from '../../../base/kernel/gfp';
 import type { SgTable } from '../../../base/kernel/scatterlist';
@@ -58,6 +59,11 @@ export interface Backing {
   /** Does nothing unless it is cached. */
   syncForCpu(direction: DmaDirection): void;
   syncForDevice(direction: DmaDirection): void;
+  /**
+   * From now on the CPU has it otherwise: 0; -EBUSY while the CPU maps it, -EINVAL where that cannot change,
+   * or why it cannot be mapped, and then nothing has it. Where the device has it may change.
+   */
+  setCaching(caching: Caching): number;
   /** Gives the memory back. Nobody maps it any more. */
   release(): void;
 }
@@ -77,9 +83,11 @@ export const makeBacking = (dev: Device, request: BackingRequest): Backing | nul
   const caching = dev.dma.coherent ? 'cached' : request.caching;
   const { placement } = request;
   if (placement === 'carve-out' && dev.dma.pool === null) return null;
-  if (placement === 'pages') return ScatteredBacking.make(dev, request.size, caching, GFP_KERNEL);
-  if (placement === 'highmem') {
-    return ScatteredBacking.make(dev, request.size, caching, GFP_HIGHUSER);
+  if (placement === 'pages' || placement === 'highmem') {
+    // What is accessed past the caches had better not be in the linear map, too.
+    const isLow = placement === 'pages' && caching === 'cached';
+    const gfp = isLow ? GFP_KERNEL : GFP_HIGHUSER;
+    return ScatteredBacking.make(dev, request.size, caching, gfp);
   }
   return caching === 'cached' && placement === 'contiguous'
     ? NoncoherentBacking.make(dev, request.size)
@@ -127,6 +135,10 @@ class NoncoherentBacking implements Backing {
 
   syncForDevice(direction: DmaDirection): void {
     dmaSyncSingleForDevice(this.#dev, this.#run.address, this.#run.size, direction);
+  }
+
+  setCaching(): number {
+    return -EINVAL;
   }
 
   release(): void {
@@ -181,6 +193,10 @@ class CoherentBacking implements Backing {
     // Nothing of it is cached, or the device snoops.
   }
 
+  setCaching(): number {
+    return -EINVAL;
+  }
+
   release(): void {
     dmaFreeAttrs(this.#dev, this.#run.size, this.#cpuAddr, this.#run.address, this.#attrs);
   }
@@ -188,11 +204,10 @@ class CoherentBacking implements Backing {
 
 /** Pages that are scattered, mapped for the device as one list and for the CPU on request. */
 class ScatteredBacking implements Backing {
-  readonly runs: readonly DmaRun[];
   readonly #dev: Device;
   readonly #pages: readonly Page[];
   readonly #table: SgTable;
-  readonly #caching: Caching;
+  #caching: Caching;
   #mapped: CpuAddr | null = null;
 
   private constructor(dev: Device, pages: readonly Page[], table: SgTable, caching: Caching) {
@@ -200,9 +215,6 @@ class ScatteredBacking implements Backing {
     this.#pages = pages;
     this.#table = table;
     this.#caching = caching;
-    this.runs = table.sgl
-      .slice(0, table.nents)
-      .map(({ dmaAddress, dmaLength }) => ({ address: dmaAddress, size: dmaLength }));
   }
 
   static make(dev: Device, size: number, caching: Caching, gfp: Gfp): ScatteredBacking | null {
@@ -214,6 +226,12 @@ class ScatteredBacking implements Backing {
     }
     freePages(dev, pages);
     return null;
+  }
+
+  get runs(): readonly DmaRun[] {
+    return this.#table.sgl
+      .slice(0, this.#table.nents)
+      .map(({ dmaAddress, dmaLength }) => ({ address: dmaAddress, size: dmaLength }));
   }
 
   get kernelSpace(): number {
@@ -248,11 +266,24 @@ class ScatteredBacking implements Backing {
     dmaSyncSgtableForDevice(this.#dev, this.#table, direction);
   }
 
-  release(): void {
-    this.unmapForCpu();
+  setCaching(wanted: Caching): number {
+    const caching = this.#dev.dma.coherent ? 'cached' : wanted;
+    if (this.#mapped !== null) return -EBUSY;
+    if (caching === this.#caching) return 0;
+    this.#unmapForDevice();
+    this.#caching = caching;
+    return mapTable(this.#dev, this.#table, caching);
+  }
+
+  #unmapForDevice(): void {
     const { Bidirectional } = DmaDirection;
     const attrs = this.#caching === 'cached' ? DmaAttr.None : DmaAttr.SkipCpuSync;
     dmaUnmapSgtable(this.#dev, this.#table, Bidirectional, attrs);
+  }
+
+  release(): void {
+    this.unmapForCpu();
+    this.#unmapForDevice();
     freePages(this.#dev, this.#pages);
   }
 }

@@ -1,5 +1,5 @@
 import type { Device } from '../../../base/kernel/device';
-import { EFAULT, EINVAL, ENODEV, ENOMEM } from '../../../base/kernel/errno';
+import { EBUSY, EFAULT, EINVAL, ENODEV, ENOMEM } from '../../../base/kernel/errno';
 import { bugOn } from '../../../base/kernel/oops';
 import type { CpuAddr } from '../../../base/types/address';
 import { PAGE_SIZE, alignUp } from '../../../base/types/bits';
@@ -57,7 +57,7 @@ export class GemObject implements GpuObject {
   readonly name: string;
   readonly size: number;
   readonly placement: Placement;
-  readonly caching: Caching;
+  caching: Caching;
   readonly cpuAccess: boolean;
   /** Told when the last reference goes: its addresses are then to be given back. */
   onFree: (() => void) | null = null;
@@ -222,6 +222,18 @@ export class GemObject implements GpuObject {
     this.#backing.syncForDevice(directionOf(this.#prepared ?? Prep.Read));
     this.#prepared = null;
     return 0;
+  }
+
+  /**
+   * How the CPU sees it changes (I915_GEM_SET_CACHING): 0; -EBUSY while anybody but the caller pins it or
+   * the CPU maps it; -EINVAL for memory of which that cannot change. Addresses of the GPU's are to be
+   * bound anew: where the device has the memory may have changed.
+   */
+  setCaching(caching: Caching): number {
+    if (this.#pins > 1 || this.#cpuMaps > 0) return -EBUSY;
+    const result = this.#backing?.setCaching(caching) ?? 0;
+    if (result === 0) this.caching = caching;
+    return result;
   }
 
   /** What the CPU has prepared for and not finished: bits of Prep, 0: nothing. */

@@ -8,6 +8,7 @@ import { hex } from '../../../base/types/address';
 import type { CpuAddr } from '../../../base/types/address';
 import { PAGE_SIZE } from '../../../base/types/bits';
 import { EVENTS, GC_LITE, IdleBit, Interrupt } from '../regs';
+import { OPCODE, Opcode } from '../regs/command-stream';
 import { GC_STATES } from '../regs/states';
 import { CommandPool } from './command-pool';
 import type { CommandBuffer } from './command-pool';
@@ -27,6 +28,9 @@ const { MMUV2_CONFIGURATION, MMUV2_SAFE_ADDRESS } = GC_STATES.registers;
 const START_NANOSECONDS = 1_000_000;
 /** Bits of IDLE_STATE that say the hardware has nothing to do. */
 const ALL_IDLE = 2 ** IdleBit.FE + 2 ** IdleBit.DE + 2 ** IdleBit.PE;
+
+/** A stream that does nothing. */
+const NOTHING: readonly number[] = [OPCODE.at(Opcode.Nop), 0];
 
 /** A job as the hardware sees it. */
 export interface HardwareJob {
@@ -209,6 +213,20 @@ export class VivanteGpu {
     const result = this.#initialize();
     if (result !== 0) this.dev.services.log.device('err', this.dev, `reset failed: ${result}`);
     return jobs;
+  }
+
+  /**
+   * A client's address space ends, once nothing of it runs any more. If the front end is still in it, it
+   * goes to the kernel's own first: 0, or -ETIMEDOUT, and the tables stay for a hanging GPU to read.
+   */
+  retire(context: GpuContext): number {
+    if (this.#current === context) {
+      const refused = this.submit(this.#idle, NOTHING, () => undefined);
+      const result = refused === 0 ? this.waitIdle(START_NANOSECONDS) : refused;
+      if (result !== 0) return result;
+    }
+    context.free();
+    return 0;
   }
 
   /** The device is not used any more. */

@@ -38,8 +38,13 @@ export interface RingJob {
   readonly mmu: MmuWork;
 }
 
+/** What a driver could forget, for whoever looks whether that is found. */
+export type RingStep = 'cache flush' | 'TLB flush' | 'barrier before the LINK';
+
 /** The ring of one GPU. */
 export class Ring {
+  /** What is left out; null: nothing. */
+  forgets: RingStep | null = null;
   readonly #services: DriverServices;
   readonly #buffer: CommandBuffer;
   readonly #va: number;
@@ -114,7 +119,8 @@ export class Ring {
     const { MODE_MASK, ADDRESS_MASK, FLUSH, FLUSH_MASK } = MMUV2_CONFIGURATION.fields;
     const root = (table ?? 0) + FLUSH_MASK.at(1) + (table === null ? ADDRESS_MASK.at(1) : 0);
     this.#writer.state(MMUV2_CONFIGURATION.at, root + MODE_MASK.at(1));
-    const forget = FLUSH.at(flush ? 1 : 0) + ADDRESS_MASK.at(1) + MODE_MASK.at(1);
+    const isFlushed = flush && this.forgets !== 'TLB flush';
+    const forget = FLUSH.at(isFlushed ? 1 : 0) + ADDRESS_MASK.at(1) + MODE_MASK.at(1);
     this.#writer.state(MMUV2_CONFIGURATION.at, forget);
     this.#writer.stall(SEMAPHORE_TOKEN.at, Recipient.FE, Recipient.PE);
   }
@@ -122,7 +128,7 @@ export class Ring {
   #finish(event: number): void {
     const { COLOR, DEPTH, PE2D, TEXTURE } = FLUSH_CACHE.fields;
     const caches = COLOR.at(1) + DEPTH.at(1) + PE2D.at(1) + TEXTURE.at(1);
-    this.#writer.state(FLUSH_CACHE.at, caches);
+    this.#writer.state(FLUSH_CACHE.at, this.forgets === 'cache flush' ? 0 : caches);
     this.#writer.stall(SEMAPHORE_TOKEN.at, Recipient.FE, Recipient.PE);
     this.#writer.stall(SEMAPHORE_TOKEN.at, Recipient.FE, Recipient.DE);
     const { EVENT_ID, FROM_PE } = EVENT.fields;
@@ -138,7 +144,7 @@ export class Ring {
   #kick(offset: number, prefetch: number, target: number): void {
     const { barriers } = this.#services;
     this.#writer.patch(offset + 4, target);
-    barriers.mb();
+    if (this.forgets !== 'barrier before the LINK') barriers.mb();
     this.#writer.patch(offset, linkHeader(prefetch));
     barriers.mb();
   }
