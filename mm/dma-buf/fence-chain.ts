@@ -114,9 +114,8 @@ export const findSeqno = (head: DmaFence | null, seqno: number): FoundPoint => {
   if (seqno === 0) return { error: 0, fence: head };
   if (!(head instanceof FenceChain) || head.seqno < seqno) return { error: -EINVAL, fence: head };
   for (const link of chainLinks(head)) {
-    if (link.context !== head.context || !(link instanceof FenceChain) || link.prevSeqno < seqno) {
-      return { error: 0, fence: link };
-    }
+    // The first link of a context has none before it: its prevSeqno is 0.
+    if (!(link instanceof FenceChain) || link.prevSeqno < seqno) return { error: 0, fence: link };
   }
   return { error: 0, fence: null };
 };

@@ -31,11 +31,10 @@ export class WaitQueue implements Digestible {
     this.#wake(Infinity);
   }
 
-  /** Puts a waiter in: exclusive ones behind all others (prepare_to_wait). */
+  /** Puts a waiter in (prepare_to_wait). */
   add(isExclusive: boolean): Waiter {
     const waiter = { isExclusive, isWoken: false };
-    if (isExclusive) this.#waiters.push(waiter);
-    else this.#waiters.unshift(waiter);
+    this.#waiters.push(waiter);
     return waiter;
   }
 

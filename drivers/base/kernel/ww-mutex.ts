@@ -104,8 +104,8 @@ export class WwMutex implements Digestible {
   *#wait(waiter: WwWaiter, interruptible: boolean): Sleeping<number> {
     const { ctx } = waiter;
     const queue = this.#queue;
-    const early = ctx === null ? this.#queueLast(waiter) : this.#queueByAge(waiter, ctx);
-    if (early !== 0) return early;
+    if (ctx === null) queue.waiters.push(waiter);
+    else this.#queueByAge(waiter, ctx);
     const live = (): LiveValue[] => [
       this.name,
       rankIn(ctx),
@@ -127,36 +127,29 @@ export class WwMutex implements Digestible {
     return error;
   }
 
-  #queueLast(waiter: WwWaiter): number {
-    this.#queue.waiters.push(waiter);
-    return 0;
-  }
-
   /**
    * Puts a waiter behind older ones and before younger ones; those without a context stay where they
-   * came in. Wait-Die: behind an older one it would die at the latest when that has the lock, so it
-   * does now if it holds any; and younger ones behind it die. Wound-Wait: it wounds the holder
+   * came in. Wait-Die: younger ones behind it die. Wound-Wait: it wounds the holder
    * (__ww_mutex_add_waiter).
    */
-  #queueByAge(waiter: WwWaiter, ctx: WwAcquireCtx): number {
+  #queueByAge(waiter: WwWaiter, ctx: WwAcquireCtx): void {
     const { waiters } = this.#queue;
     let place = waiters.length;
     for (let i = waiters.length - 1; i >= 0; i--) {
       const other = waiters[i];
       if (other === undefined || other.ctx === null) continue;
-      if (ctx.isYoungerThan(other.ctx)) {
-        if (ctx.isWaitDie && ctx.acquired > 0) return this.#kill(ctx);
-        break;
-      }
+      if (ctx.isYoungerThan(other.ctx)) break;
       place = i;
       this.#wakeToDie(other, ctx);
     }
     waiters.splice(place, 0, waiter);
     if (!ctx.isWaitDie) this.#wound(ctx, this.#ctx);
-    return 0;
   }
 
-  /** Has a waiter to give up, now that it looks again? -EDEADLK or 0 (__ww_mutex_check_kill). */
+  /**
+   * Has a waiter to give up, now that it came or looks again? -EDEADLK or 0. Wait-Die: behind an
+   * older one too, as it would have to when that has the lock (__ww_mutex_check_kill).
+   */
   #killed(waiter: WwWaiter): number {
     const { ctx } = waiter;
     if (ctx === null || ctx.acquired === 0) return 0;

@@ -194,6 +194,7 @@ test('of two of a context the later one counts, also where numbers wrap', t => {
   const [old, young] = [bench.fence(9, 2 ** 32 - 1), bench.fence(9, 3)];
   t.true(young.isLaterThan(old));
   t.false(old.isLaterThan(young));
+  t.false(old.isLaterThan(old));
   t.is(laterFence(old, young), young);
   young.signal();
   t.is(laterFence(old, young), null);
@@ -204,6 +205,7 @@ test('of two of a context the later one counts, also where numbers wrap', t => {
 
 const FORBIDDEN: Readonly<Record<string, (bench: FenceBench) => Sleeping<unknown>>> = {
   dma_fence_wait: bench => stubFence(bench.timelines).wait(false),
+  dma_fence_wait_any_timeout: bench => waitAnyTimeout([stubFence(bench.timelines)], false, 1),
   dma_resv_lock: bench => new DmaResv(bench.timelines, reservationWwClass(), 'bo').lock(null),
   'alloc_pages with GFP_KERNEL': function* (bench) {
     yield* preemptionPoint('alloc');
@@ -345,18 +347,20 @@ for (const usage of USAGES) {
   test(`st-dma-resv test_for_each_unlocked: without it, again after a change: ${usage}`, t => {
     const bench = new FenceBench();
     const resv = lockedResv(bench);
-    const [fence, other] = [bench.fence(), bench.fence()];
-    resv.reserveFences(2);
+    const [fence, other, added] = [bench.fence(), bench.fence(), bench.fence()];
+    resv.reserveFences(3);
     resv.addFence(fence, usage);
+    resv.addFence(other, usage);
     const found: [unknown, boolean][] = [];
     for (const entry of resv.unlocked(usage)) {
       found.push([entry.fence, entry.isRestarted]);
-      if (found.length === 1) resv.addFence(other, usage);
+      if (found.length === 1) resv.addFence(added, usage);
     }
     t.deepEqual(found, [
       [fence, true],
       [fence, true],
       [other, false],
+      [added, false],
     ]);
   });
 
@@ -433,6 +437,14 @@ test('a reader waits for writers, a writer for readers too, both for the kernel'
   bench.run();
   t.is(writer.value, 1);
   t.is(bench.now(resv.waitTimeout('bookkeep', true, 25)), 0);
+  t.true(resv.tryLock());
+  const more = bench.fence();
+  resv.addFence(more, 'bookkeep');
+  bench.time.timers.after(10, () => explicit.signal());
+  bench.time.timers.after(30, () => more.signal());
+  t.is(bench.now(resv.waitTimeout('bookkeep', true, 25)), 0, 'one time for all of them');
+  t.is(bench.now(resv.waitTimeout('bookkeep', true, 25)), 20);
+  t.is(resv.fences('bookkeep').length, 3, 'a new one took the place of one that was signalled');
 });
 
 test('the fences of one object are copied to another, less those that are signalled', t => {

@@ -85,6 +85,16 @@ test('a signal ends an interruptible wait with -ERESTARTSYS, and no other', t =>
   ready.signal();
   run();
   t.is(ready.value, 0, 'what is true already is not waited for');
+  let isReady = false;
+  const late = scheduler.spawn(
+    'late',
+    waitEventInterruptible(queue, () => isReady),
+  );
+  run();
+  isReady = true;
+  late.signal();
+  run();
+  t.is(late.value, 0, 'what has become true counts, woken or not');
 });
 
 test('a wait with a timeout tells what is left of it, or 0', t => {
