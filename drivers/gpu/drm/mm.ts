@@ -58,18 +58,16 @@ export class DrmMm<Owner> implements MmRange, Digestible {
    */
   insert(node: MmNode<Owner>, request: MmRequest, once = false): number {
     bugOn(node.isAllocated || this.#scanned > 0, 'drm_mm: insert of a node in use or amid a scan');
-    const wanted = placementOf(request, this);
-    const { size, start, end, order } = wanted;
-    if (size <= 0 || end - start < size) return -ENOSPC;
-    for (const hole of this.#holes.inOrder(order, size, start, end)) {
-      const at = fitInto(this.adjusted(hole.after, wanted.color), wanted);
-      if (at !== null) {
-        this.#place(node, hole.after, { start: at, size, color: wanted.color });
-        return 0;
-      }
-      if (once) break;
-    }
-    return -ENOSPC;
+    const found = this.#find(request, once);
+    if (found === null) return -ENOSPC;
+    const { size, color = 0 } = request;
+    this.#place(node, found.after, { start: found.at, size, color });
+    return 0;
+  }
+
+  /** True if `insert` would find room. */
+  hasRoom(request: MmRequest): boolean {
+    return this.#find(request, false) !== null;
   }
 
   /** Gives `node` exactly these addresses; 0, or -ENOSPC if they are not all free (drm_mm_reserve_node). */
@@ -155,6 +153,18 @@ export class DrmMm<Owner> implements MmRange, Digestible {
   /** Owners' names are the caller's: what lies where, and of which colour. */
   digest(): string {
     return this.#nodes.map(({ start, size, color }) => `${start}+${size}.${color}`).join();
+  }
+
+  #find(request: MmRequest, once: boolean): { readonly after: MmLink; readonly at: number } | null {
+    const wanted = placementOf(request, this);
+    const { size, start, end, order, color } = wanted;
+    if (size <= 0 || end - start < size) return null;
+    for (const { after } of this.#holes.inOrder(order, size, start, end)) {
+      const at = fitInto(this.adjusted(after, color), wanted);
+      if (at !== null) return { after, at };
+      if (once) break;
+    }
+    return null;
   }
 
   #indexOf(start: number): number {

@@ -481,3 +481,18 @@ test('a scan of all nodes finds room unless there can be none, and what it names
   );
   t.pass();
 });
+
+test('of equal holes the youngest is taken, and for whoever evicted the youngest of all', t => {
+  const { mm, nodes } = full(t, 8, 4);
+  for (const i of [1, 5, 3]) mm.remove(nodes[i] ?? newNode());
+  t.is(insert(t, mm, { size: 4 }).start, 12);
+  t.is(insert(t, mm, { size: 2, order: 'evict' }).start, 20);
+  t.is(insert(t, mm, { size: 2 }).start, 22, 'the smallest');
+});
+
+test('an exact place next to an unlike colour is refused on either side', t => {
+  const mm = new DrmMm<number>(0, 12, separates);
+  t.is(mm.reserve(newNode(), 8, 4, 1), 0);
+  t.is(mm.reserve(newNode(), 4, 4, 2), -ENOSPC);
+  t.is(mm.reserve(newNode(), 3, 4, 2), 0);
+});
