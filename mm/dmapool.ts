@@ -146,9 +146,9 @@ export const dmaPoolAlloc = (pool: DmaPool, gfp: Gfp): DmaMemory | null => {
     cpuAddr: offsetBy(page.cpuAddr, offset),
     dmaHandle: offsetBy(page.dmaHandle, offset),
   };
+  observerOf(pool)?.poolAllocated(told(pool, memory.dmaHandle), callSite());
   checkPoison(pool, memory.cpuAddr, gfp);
   if (gfp.zero === true) memset(pool.dev.services.io.relaxed, memory.cpuAddr, 0, pool.size);
-  observerOf(pool)?.poolAllocated(told(pool, memory.dmaHandle), callSite());
   return memory;
 };
 
@@ -171,11 +171,11 @@ export const dmaPoolFree = (pool: DmaPool, cpuAddr: CpuAddr, dmaHandle: DmaAddr)
     if (wrong !== null) complain(pool.dev, wrong);
     return;
   }
-  observerOf(pool)?.poolFreed(told(pool, dmaHandle), callSite());
   page.inUse.delete(offset);
   if (pool.poison) {
     memset(pool.dev.services.io.relaxed, cpuAddr, POOL_POISON_FREED, pool.size);
   }
+  observerOf(pool)?.poolFreed(told(pool, dmaHandle), callSite());
   pool.free.push({ page, offset });
 };
 

@@ -126,6 +126,8 @@ export class Mappings {
   readonly #byBus = new Map<string, PageIndex<PlacedMapping>>();
   readonly #places = new Map<Mapping, Places>();
   readonly #ended: Mapping[] = [];
+  /** Blocks of pools that were given back, and not given again. */
+  readonly #freed = new PageIndex<Mapping>();
   readonly #allocations = new PageIndex<Allocation>();
 
   add(mapping: Mapping): void {
@@ -157,6 +159,22 @@ export class Mappings {
     this.#byBus.get(mapping.device)?.delete(places.bus);
     this.#ended.push(mapping);
     if (this.#ended.length > REMEMBERED) this.#ended.shift();
+  }
+
+  /** A block of a pool, which has ended, is free. */
+  addFreed(block: Mapping): void {
+    this.#freed.add(block);
+  }
+
+  /** Takes out what overlaps of the blocks that are free: it is given again, or nobody's. */
+  takeFreed(start: number, size: number): readonly Mapping[] {
+    const freed = this.freedBlocks(start, size);
+    for (const block of freed) this.#freed.delete(block);
+    return freed;
+  }
+
+  freedBlocks(start: number, size: number): readonly Mapping[] {
+    return this.#freed.overlapping(start, size);
   }
 
   /** Live mappings that have a byte of [start, start + size). */

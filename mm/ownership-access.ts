@@ -72,6 +72,13 @@ export class AccessRules {
     if (access !== 'load' && access !== 'poll' && access !== 'store') return;
     // A copy between a buffer and its slot.
     if (scope.has({ start: address, size })) return;
+    for (const block of mappings.freedBlocks(address, size)) {
+      const { device, start, end } = block;
+      const from = Math.max(address, start);
+      const bytes = { start: from, size: Math.min(address + size, end) - from };
+      const rule = 'cpu-access-after-free' as const;
+      report.found({ rule, device, mapping: block, bytes, kind: nameOf(access), at: callSite() });
+    }
     for (const mapping of mappings.sharingLines(address, size)) {
       if (mapping.isCommon) continue;
       if (overlaps(mapping, address, size)) this.#judgeCpu(mapping, access, address, size);

@@ -162,6 +162,7 @@ export class Ownership {
 
   memoryFreed(call: DmaMemoryCall, site: CallSite): void {
     for (const mapping of this.#memory.get(keyOf(call)) ?? []) {
+      this.#unwatchFreed(mapping);
       this.#end(mapping, 'unmap', site);
       this.#config.watch.forget(mapping.start, mapping.size);
     }
@@ -174,6 +175,7 @@ export class Ownership {
     const page = this.mappings.synced(call).find(({ mapping }) => mapping.kind === 'coherent');
     if (page === undefined) return;
     page.mapping.isPooled = true;
+    this.#unwatchFreed(page);
     this.#make(
       { ...call, address: page.start },
       { kind: 'pool block', owner: 'shared' },
@@ -190,7 +192,16 @@ export class Ownership {
         ({ mapping: { kind, busAddress } }) =>
           kind === 'pool block' && busAddress === block.busAddress,
       );
-    if (given !== undefined) this.#end(given.mapping, 'unmap', site);
+    if (given === undefined) return;
+    this.#end(given.mapping, 'unmap', site);
+    this.mappings.addFreed(given.mapping);
+    this.#config.watch.watch(given.mapping.start, given.mapping.size);
+  }
+
+  #unwatchFreed({ start, size }: ByteRange): void {
+    for (const block of this.mappings.takeFreed(start, size)) {
+      this.#config.watch.unwatch(block.start, block.size);
+    }
   }
 
   allocated(address: number, size: number, site: CallSite): void {

@@ -286,6 +286,33 @@ test('of the memory of a pool the device has the blocks that were given out', t 
   t.is(ownership.mappings.ownerOf(START + 512).buffer?.allocatedAt, 'driver.ts:2');
 });
 
+test('the CPU touches no block that was given back, until it is given again or its memory freed', t => {
+  const bench = new OwnershipBench();
+  const { ownership } = bench;
+  const memory = allocate(bench);
+  for (const at of [0, 64]) ownership.poolAllocated(block(at), site('driver.ts:3'));
+  t.is(bench.watch.watched, 0);
+  ownership.poolFreed(block(64), site('driver.ts:8'));
+  t.is(bench.watch.watched, 2, 'lines');
+  ownership.cpuTouches('load', START + 60, 8);
+  t.like(bench.findings.all.splice(0), [
+    {
+      rule: 'cpu-access-after-free',
+      bytes: { start: START + 64, size: 4 },
+      buffer: { allocatedAt: 'driver.ts:3', unmappedAt: 'driver.ts:8' },
+    },
+  ]);
+  t.deepEqual(bench.cpu('store', START + 64), ['cpu-access-after-free']);
+  t.deepEqual(bench.cpu('store', START), []);
+  ownership.poolAllocated(block(64), site('driver.ts:9'));
+  t.deepEqual(bench.cpu('load', START + 64), []);
+  t.is(bench.watch.watched, 0);
+  ownership.poolFreed(block(0), site('driver.ts:10'));
+  ownership.memoryFreed(memory, site('driver.ts:11'));
+  t.deepEqual(bench.cpu('load'), []);
+  t.is(bench.watch.watched, 0);
+});
+
 test('blocks of memory that nobody has told of are nobody', t => {
   const bench = new OwnershipBench();
   bench.ownership.poolAllocated(block(0), site('a'));

@@ -60,6 +60,10 @@ export const REASONS: Readonly<Record<RuleId, Reason>> = {
     why: 'A transfer was started and has not been seen to end. The device may move its data at the first or at the last moment of that time: an access meanwhile is a race, whatever bytes it gets today.',
     source: `${HOWTO}, "Streaming DMA mappings"`,
   },
+  'cpu-access-after-free': {
+    why: "A block that dma_pool_free() was called for is given to whoever asks next, maybe for another device's descriptors. It keeps its address, so that nothing faults; a kernel with DMAPOOL_DEBUG sees a store when the block is given again, and a load never.",
+    source: 'mm/dmapool.c, pool_check_block(); Documentation/core-api/dma-api.rst, Part Ib',
+  },
   'device-access-unmapped': {
     why: 'The device uses an address that no mapping of its own has given it. Behind an IOMMU this is a fault; without one it reads or corrupts whatever lies there.',
     source: `${DMA_API}, Part Id`,

@@ -233,8 +233,9 @@ export interface SoftwareObserver {
   /** The memory is about to be freed: its pages are still its own. */
   memoryFreed(call: DmaMemoryCall, site: CallSite): void;
   /** The block is the driver's: told last. */
+  /** The block is the driver's: told before the pool fills it. */
   poolAllocated(block: DmaPoolBlock, site: CallSite): void;
-  /** The block is the pool's again: told before the pool touches it. */
+  /** The block is the pool's again, and filled by it: nobody is to touch it any more. */
   poolFreed(block: DmaPoolBlock, site: CallSite): void;
   /** Of the page allocator and of kmalloc, all that nobody else gets: physical addresses. */
   allocated(address: number, size: number, site: CallSite): void;

@@ -60,6 +60,10 @@ export const RULES = {
     severity: 'error',
     sentence: 'The CPU touches or maintains memory that a transfer is under way to or from.',
   },
+  'cpu-access-after-free': {
+    severity: 'error',
+    sentence: 'The CPU touches a block of a DMA pool that was given back.',
+  },
   'device-access-unmapped': {
     severity: 'error',
     sentence: 'A device touches memory that no mapping has given it.',

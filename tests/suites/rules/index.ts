@@ -5,6 +5,7 @@ import type { Case, CaseContext, Suite } from '../suite';
 import { example as cacheabilityMismatch } from './cacheability-mismatch';
 import { example as coherentInHardwareOnly } from './coherent-in-hardware-only';
 import { example as coherentInTreeOnly } from './coherent-in-tree-only';
+import { example as cpuAccessAfterFree } from './cpu-access-after-free';
 import { example as cpuAccessInTransfer } from './cpu-access-in-transfer';
 import { example as cpuAccessToDeviceBuffer } from './cpu-access-to-device-buffer';
 import { example as deviceAccessAfterUnmap } from './device-access-after-unmap';
@@ -44,6 +45,7 @@ export const RULE_EXAMPLES: Readonly<Record<RuleId, RuleExample>> = {
   'never-written-bytes': neverWrittenBytes,
   'cpu-access-to-device-buffer': cpuAccessToDeviceBuffer,
   'cpu-access-in-transfer': cpuAccessInTransfer,
+  'cpu-access-after-free': cpuAccessAfterFree,
   'device-access-unmapped': deviceAccessUnmapped,
   'device-access-not-given': deviceAccessNotGiven,
   'device-access-against-direction': deviceAccessAgainstDirection,
