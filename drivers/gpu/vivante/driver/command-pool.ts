@@ -48,19 +48,28 @@ export class CommandPool {
     return this.#inUse.filter(Boolean).length * GRANULE;
   }
 
+  hasRoom(size: number): boolean {
+    return this.#find(Math.ceil(size / GRANULE)) !== null;
+  }
+
   /** At least `size` bytes; null while others have too much. */
   alloc(size: number): CommandBuffer | null {
     const count = Math.ceil(size / GRANULE);
+    const first = this.#find(count);
+    if (first === null) return null;
+    this.#inUse.fill(true, first, first + count);
+    const offset = first * GRANULE;
+    return {
+      offset,
+      size: count * GRANULE,
+      cpuAddr: offsetBy(this.#cpuAddr, offset),
+      dmaAddr: offsetBy(this.dmaAddr, offset),
+    };
+  }
+
+  #find(count: number): number | null {
     for (let first = 0; first + count <= this.#inUse.length; first++) {
-      if (this.#inUse.slice(first, first + count).includes(true)) continue;
-      this.#inUse.fill(true, first, first + count);
-      const offset = first * GRANULE;
-      return {
-        offset,
-        size: count * GRANULE,
-        cpuAddr: offsetBy(this.#cpuAddr, offset),
-        dmaAddr: offsetBy(this.dmaAddr, offset),
-      };
+      if (!this.#inUse.slice(first, first + count).includes(true)) return first;
     }
     return null;
   }

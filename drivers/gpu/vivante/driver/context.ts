@@ -41,6 +41,8 @@ export class GpuContext implements GpuVm {
    * is another, a flush goes before the next job.
    */
   flushSeq = 0;
+  /** Which of the hardware's address spaces it is in: 0 is everybody's who does not fault. */
+  space = 0;
 
   private constructor(name: string, tables: PageTables) {
     this.name = name;

@@ -7,7 +7,8 @@ import type { IoRegisters } from '../../../base/kernel/registers';
 import { hex } from '../../../base/types/address';
 import type { CpuAddr } from '../../../base/types/address';
 import { PAGE_SIZE } from '../../../base/types/bits';
-import { EVENTS, GC_LITE, IdleBit, Interrupt } from '../regs';
+import { AsCommand, EVENTS, GC_LITE, IdleBit, Interrupt } from '../regs';
+import type { FaultMode } from '../regs';
 import { OPCODE, Opcode } from '../regs/command-stream';
 import { GC_STATES } from '../regs/states';
 import { CommandPool } from './command-pool';
@@ -26,6 +27,8 @@ const { MMUV2_CONFIGURATION, MMUV2_SAFE_ADDRESS } = GC_STATES.registers;
 
 /** How long the front end may take to run a few words. */
 const START_NANOSECONDS = 1_000_000;
+/** A job that takes longer without the front end moving hangs (etnaviv: 500 ms). */
+export const HANG_NANOSECONDS = 500_000_000;
 /** Bits of IDLE_STATE that say the hardware has nothing to do. */
 const ALL_IDLE = 2 ** IdleBit.FE + 2 ** IdleBit.DE + 2 ** IdleBit.PE;
 
@@ -36,9 +39,8 @@ const NOTHING: readonly number[] = [OPCODE.at(Opcode.Nop), 0];
 export interface HardwareJob {
   readonly seqno: number;
   readonly context: GpuContext;
+  readonly words: readonly number[];
   readonly commands: CommandBuffer;
-  /** 64-bit words of its own commands. */
-  readonly qwords: number;
   /** Called once, from the interrupt or a reset: 0 or a negative errno. */
   readonly done: (error: number) => void;
 }
@@ -57,6 +59,7 @@ export interface GpuOptions {
 /** One GPU: its registers, ring, tables and events (etnaviv_gpu.c). */
 export class VivanteGpu {
   readonly dev: Device;
+  readonly base: CpuAddr;
   readonly regs: IoRegisters<typeof GC_LITE>;
   readonly statistics = new GemStatistics();
   readonly writer: TableWriter;
@@ -74,6 +77,8 @@ export class VivanteGpu {
   readonly #safe: SafePage;
   readonly #isPolled: boolean;
   #names = 0;
+  /** Called from the interrupt for faults that are to be serviced; null: none ever is. */
+  onFault: (() => void) | null = null;
   /** The last exception of the MMU: which address, and its code. */
   lastException: { readonly address: number; readonly code: number } | null = null;
 
@@ -90,6 +95,7 @@ export class VivanteGpu {
     },
   ) {
     this.dev = dev;
+    this.base = base;
     this.regs = ioRegisters(GC_LITE, dev.services.io, base);
     this.writer = parts.writer;
     this.#pool = parts.pool;
@@ -144,6 +150,20 @@ export class VivanteGpu {
     return this.#pool.used;
   }
 
+  /** Whether a stream of so many words could be handed over now. */
+  canSubmit(words: number): boolean {
+    return this.events.hasFree && this.#pool.hasRoom(words * 4 + 8);
+  }
+
+  /**
+   * Has the GPU forget what it keeps of a space's tables now, by a job that does nothing else, and waits
+   * for that: what an MMU costs whose flush is no part of the stream. 0 or a negative errno.
+   */
+  flushNow(context: GpuContext): number {
+    const result = this.submit(context, NOTHING, () => undefined);
+    return result === 0 ? this.waitIdle(HANG_NANOSECONDS) : result;
+  }
+
   get isBusy(): boolean {
     return this.events.inUse > 0;
   }
@@ -159,13 +179,13 @@ export class VivanteGpu {
     if (commands === null) return -EBUSY;
     const writer = new CommandWriter(this.dev.services.io, commands.cpuAddr, commands.size);
     for (const word of words) writer.word(word);
-    const { qwords } = writer;
-    const job = { seqno: ++this.#seqno, context, commands, qwords, done };
+    const job = { seqno: ++this.#seqno, context, words, commands, done };
     const event = this.events.give(job);
     const isOther = this.#current !== context;
     const mmu = {
       table: isOther ? context.table : null,
       flush: isOther || this.#flushSeq !== context.flushSeq,
+      space: context.space,
     };
     this.counts.jobs++;
     if (isOther) this.counts.switches++;
@@ -229,6 +249,15 @@ export class VivanteGpu {
     return 0;
   }
 
+  /** What a context's tables are called in the hardware's space of its own, from now on. */
+  enterSpace(context: GpuContext, space: number, mode: FaultMode): void {
+    context.space = space;
+    const as = this.regs.X_AS(space);
+    as.TABLE.write(context.table);
+    as.FAULT_CTRL.write({ MODE: mode });
+    as.COMMAND.write({ CODE: AsCommand.Update });
+  }
+
   /** The device is not used any more. */
   free(): void {
     this.regs.INTR_ENBL.write(0);
@@ -278,7 +307,12 @@ export class VivanteGpu {
   /** The status is gone once it is read: all of it is handled now (irq_handler). */
   #interrupt(): IrqReturn {
     const status = this.regs.INTR_ACKNOWLEDGE.read().value;
-    if (status === 0) return IRQ_NONE;
+    const faults = this.onFault === null ? 0 : this.regs.X_INTR.read().value;
+    if (faults !== 0) {
+      this.regs.X_INTR.write(faults);
+      this.onFault?.();
+    }
+    if (status === 0) return faults === 0 ? IRQ_NONE : IRQ_HANDLED;
     this.counts.interrupts++;
     const { log } = this.dev.services;
     if (status >= Interrupt.AXI_BUS_ERROR) log.device('err', this.dev, 'AXI bus error');

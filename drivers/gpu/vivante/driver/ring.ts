@@ -9,7 +9,8 @@ import { CommandWriter, linkHeader } from './commands';
  * becomes a LINK elsewhere. There is no doorbell: two stores into memory are all that starts a job.
  */
 
-const { MMUV2_CONFIGURATION, SEMAPHORE_TOKEN, EVENT, FLUSH_CACHE } = GC_STATES.registers;
+const { MMUV2_CONFIGURATION, SEMAPHORE_TOKEN, EVENT, FLUSH_CACHE, X_AS_SELECT } =
+  GC_STATES.registers;
 
 /** Cycles of a WAIT: long enough not to saturate the bus, short enough for a quick start. */
 export const WAIT_CYCLES = 200;
@@ -18,8 +19,8 @@ export const WAIT_CYCLES = 200;
 const WAIT_LINK = 2;
 /** Of what follows a job: the flush, two times a semaphore and its stall, the event, WAIT and LINK. */
 const RETURN = 1 + 2 * 2 + 1 + WAIT_LINK;
-/** Of what comes before one: root and flush of the tables, a semaphore and its stall, LINK. */
-const PRELUDE = 2 + 2 + 1;
+/** Of what comes before one: address space, root, flush, a semaphore and its stall, LINK. */
+const PRELUDE = 3 + 2 + 1;
 
 /** What is to become of the MMU before a job begins. */
 export interface MmuWork {
@@ -27,6 +28,8 @@ export interface MmuWork {
   readonly table: number | null;
   /** Whether what is kept of the tables is to be forgotten. */
   readonly flush: boolean;
+  /** Which of the hardware's address spaces the job runs in (X_AS). */
+  readonly space?: number;
 }
 
 /** A job's commands, with room for a LINK behind them. */
@@ -115,9 +118,10 @@ export class Ring {
   }
 
   /** In the stream, and so in order with the jobs: once, however many mappings have changed. */
-  #mmuWork({ table, flush }: MmuWork): void {
+  #mmuWork({ table, flush, space = 0 }: MmuWork): void {
     const { MODE_MASK, ADDRESS_MASK, FLUSH, FLUSH_MASK } = MMUV2_CONFIGURATION.fields;
     const root = (table ?? 0) + FLUSH_MASK.at(1) + (table === null ? ADDRESS_MASK.at(1) : 0);
+    this.#writer.state(X_AS_SELECT.at, X_AS_SELECT.fields.INDEX.at(space));
     this.#writer.state(MMUV2_CONFIGURATION.at, root + MODE_MASK.at(1));
     const isFlushed = flush && this.forgets !== 'TLB flush';
     const forget = FLUSH.at(isFlushed ? 1 : 0) + ADDRESS_MASK.at(1) + MODE_MASK.at(1);
