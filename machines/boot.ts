@@ -34,6 +34,7 @@ import { masterOf, planMasters } from './masters';
 import type { MachinePlan } from './plan';
 import type { DmaDebugOptions } from '../mm/dma-debug';
 import { observe } from './observe';
+import { observeCaches } from './observe-caches';
 import { observeIommus } from './observe-iommus';
 import { usesLpae } from './plan-memory';
 import { ReservedPools, isBypassed, prepareAtomicPools } from './reserved-pools';
@@ -88,7 +89,10 @@ export const bootMachine = (plan: MachinePlan, options: BootOptions): Machine =>
   const pools = new ReservedPools(plan, kernel);
   kernel.reservedMem = (dev, index) => pools.init(dev, index);
   prepareAtomicPools(kernel, plan.dmaMemory.coherentPool);
-  if (observer !== null) observeIommus(hardware, kernel.iommus, observer);
+  if (observer !== null) {
+    observeIommus(hardware, kernel.iommus, observer);
+    observeCaches(hardware, observer);
+  }
   const notes: string[] = [];
   const iommus = bindIommus(plan, hardware, kernel, notes);
   const maker = new DeviceMaker(kernel, iommus, pools);

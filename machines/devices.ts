@@ -1,12 +1,17 @@
 import type { DeviceModel, GuestErrorSink } from '../drivers/base/hw/device';
 import type { DmaPort } from '../drivers/base/hw/dma-port';
 import type { EventQueue } from '../drivers/base/hw/event-queue';
+import type { StaleEntry } from '../drivers/base/hw/iommu';
 import type { IrqLine } from '../drivers/base/hw/irq';
 import type { Driver } from '../drivers/base/kernel/device';
 import { invariant } from '../drivers/base/types/errors';
 import { copyEngineDriver } from '../drivers/dma/copy-engine/driver';
 import { CopyEngine } from '../drivers/dma/copy-engine/model';
 import { COPY_ENGINE } from '../drivers/dma/copy-engine/regs';
+import { vivanteDriver } from '../drivers/gpu/vivante/driver';
+import { VivanteGpu } from '../drivers/gpu/vivante/model';
+import type { GpuMismatch } from '../drivers/gpu/vivante/model';
+import { COMPATIBLE as GC_LITE_COMPATIBLE, GC_LITE } from '../drivers/gpu/vivante/regs';
 import { testMasterDriver } from '../drivers/misc/test-master/driver';
 import { TestMaster } from '../drivers/misc/test-master/model';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
@@ -20,6 +25,21 @@ export interface DevicePorts {
   readonly irq: IrqLine;
   readonly events: EventQueue;
   readonly onGuestError: GuestErrorSink;
+  /** For a device with an MMU or caches of its own. */
+  readonly inside: DeviceInsides;
+}
+
+/** What is so, on this machine, of what a device keeps inside, and who is told of it. */
+export interface DeviceInsides {
+  /**
+   * All that may be kept is looked past, so that every run makes the same accesses: on a checked machine,
+   * which is told what it might have been, and where a witness is replayed.
+   */
+  readonly looksPast: boolean;
+  /** As the sink of an IOMMU: an entry may be used that has changed since; true: it is. */
+  readonly onStale: (stale: StaleEntry) => boolean;
+  /** A cache inside and memory say different things. */
+  readonly onMismatch: (mismatch: GpuMismatch) => void;
 }
 
 /** The hardware of a kind of device. */
@@ -42,6 +62,9 @@ export interface DeviceModule {
   readonly drivers: readonly Driver<unknown>[];
 }
 
+/** Translations that the MMU of a GPU keeps. _Assumed_. */
+const GPU_TLB_ENTRIES = 64;
+
 /**
  * Devices of a tree that have a model and a driver: one is added by an entry of each list.
  * Interrupt controllers and the cache outside the cores are not here: the kernel brings them up
@@ -55,12 +78,18 @@ const OWN_DEVICES: DeviceModule = {
       makeModel: ports => new CopyEngine(ports),
     },
     {
+      compatible: [GC_LITE_COMPATIBLE],
+      windows: [GC_LITE.size],
+      makeModel: ({ inside, ...ports }) =>
+        new VivanteGpu({ ...ports, ...inside, version: 2, tlbEntries: GPU_TLB_ENTRIES }),
+    },
+    {
       compatible: testMasterDriver.compatible,
       windows: [TEST_MASTER.size],
       makeModel: ports => new TestMaster(ports),
     },
   ],
-  drivers: [copyEngineDriver, testMasterDriver],
+  drivers: [copyEngineDriver, vivanteDriver, testMasterDriver],
 };
 
 /**

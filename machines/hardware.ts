@@ -29,7 +29,8 @@ import type { Stateful, StateValue } from '../drivers/base/types/state';
 import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
-import type { DeviceKinds } from './devices';
+import type { GpuMismatch } from '../drivers/gpu/vivante/model';
+import type { DeviceInsides, DeviceKinds } from './devices';
 import { hookOf, iommuKindOf, streamsOf } from './iommus';
 import type { IommuModel } from './iommus/kind';
 import { rootController } from './interrupts';
@@ -95,6 +96,8 @@ export class Hardware implements Stateful {
   onStaleEntry: ((stale: StaleEntry) => void) | null = null;
   /** Told of each transaction that an IOMMU does not let through. */
   onRefused: ((refused: RefusedAccess) => void) | null = null;
+  /** On a checked machine told where a cache inside a device may say other things than memory. */
+  onCacheMismatch: ((mismatch: GpuMismatch) => void) | null = null;
   readonly devices: readonly HardwareDevice[];
   readonly masters: readonly HardwareMaster[];
   readonly notes: readonly string[];
@@ -386,9 +389,22 @@ export class Hardware implements Stateful {
     const irq = new IrqLine(`${name}.irq`);
     const dma = this.#port(name, plan.effective);
     const { events } = this;
-    const model = kind.makeModel({ name, dma, irq, events, onGuestError });
+    const inside = this.#insides();
+    const model = kind.makeModel({ name, dma, irq, events, onGuestError, inside });
     this.#place(model, resources);
     return [{ plan, model, irq }];
+  }
+
+  #insides(): DeviceInsides {
+    const { adversary, versions = false } = this.#options;
+    return {
+      looksPast: adversary === 'all' || versions,
+      onStale: stale => {
+        this.onStaleEntry?.(stale);
+        return false;
+      },
+      onMismatch: mismatch => this.onCacheMismatch?.(mismatch),
+    };
   }
 
   /** The registers of the cache outside the cores, where the kernel is to drive it. */

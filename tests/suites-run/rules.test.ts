@@ -37,9 +37,10 @@ const suiteOf = (example: RuleExample): Suite => ({
 /** The findings of the wrong driver on a board; null where it cannot be shown. */
 const investigated = (board: string, example: RuleExample): readonly Finding[] | null => {
   const dmaMemory = { iommuStrict: example.master !== 'lazy' };
+  const overlays = example.overlay === undefined ? [] : [example.overlay(board)];
   const result = runSuites({
     board,
-    plan: planBoard(openBoard(board, []), { memory: null, quirks: [], dmaMemory }),
+    plan: planBoard(openBoard(board, overlays), { memory: null, quirks: [], dmaMemory }),
     suites: [suiteOf(example)],
     selects: () => true,
     adversary: { kind: 'all' },

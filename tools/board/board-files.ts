@@ -14,3 +14,10 @@ export const BOARD_FILES: BoardFiles = {
     return kindOf(path) === 'file' ? readText(path) : undefined;
   },
 };
+
+/** The file of an overlay that is shipped, by its name; null: there is none. */
+export const overlayFile = (name: string): string | null => {
+  if (name.includes('/')) return null;
+  const path = join(FOLDER, 'overlays', `${name}.dtso`);
+  return kindOf(path) === 'file' ? path : null;
+};

@@ -96,6 +96,11 @@ export const REASONS: Readonly<Record<RuleId, Reason>> = {
     why: 'With iommu.strict=0 an unmap takes the entry out of the table and leaves it in the TLB; its addresses go to nobody until everything is invalidated, when 255 are waiting or after 10 ms. A device that goes on meanwhile reaches the memory, whoever has that by then. No driver is wrong that stops its device first: the window is the price of fewer invalidations, and is no protection against a device that is not trusted.',
     source: 'drivers/iommu/dma-iommu.c, queue_iova(); kernel-parameters.txt, iommu.strict',
   },
+  'stale-device-cache': {
+    why: 'What a GPU has read it may keep in a cache of its own, and what it has written it need not have written back: each cache is flushed by command, in the command stream. Between engines, and between jobs whose textures the CPU has changed meanwhile, the driver flushes; cache maintenance of the CPU does not reach in there.',
+    source:
+      'drivers/gpu/drm/etnaviv/etnaviv_buffer.c, etnaviv_buffer_queue (VIVS_GL_FLUSH_CACHE before the event)',
+  },
   'stale-table-word': {
     why: 'The walker reads translation tables from memory or a cache of its own level. Where it does not look into the first-level cache, an entry that was stored and not cleaned is not yet there.',
     source: `${ARMV7} B3.3; arch/arm/mm/proc-v7-2level.S, set_pte_ext`,

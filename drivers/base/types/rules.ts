@@ -101,6 +101,10 @@ export const RULES = {
     sentence:
       'A device that did not stop may still reach what was unmapped: lazy mode invalidates later.',
   },
+  'stale-device-cache': {
+    severity: 'error',
+    sentence: 'A cache inside a device may have other bytes than memory: it was not flushed.',
+  },
   'stale-table-word': {
     severity: 'error',
     sentence: 'The table walker may read an entry that is older than what the CPU has written.',

@@ -1,5 +1,7 @@
 import { bit, defineRegisters, field } from '../../base/types/registers';
 
+export { GC_STATES } from './regs/states';
+
 /** What a tree names it by: with an MMU of version 2. */
 export const COMPATIBLE = 'dmabench,gc-lite';
 

@@ -7,6 +7,8 @@ export interface RuleExample {
   readonly rule: RuleId;
   /** The device that is driven; one that does not snoop and is not translated unless this says so. */
   readonly master?: 'coherent' | 'lazy';
+  /** What a board needs for it beside its own tree: an overlay that is shipped. */
+  readonly overlay?: (board: string) => string;
   /** Why the mistake is none on this machine, or null. */
   readonly applies: (machine: Machine) => string | null;
   readonly wrong: (bench: DriverBench) => void;

@@ -28,6 +28,7 @@ import { example as neverWrittenBytes } from './never-written-bytes';
 import { example as refillAfterInvalidate } from './refill-after-invalidate';
 import { example as sharedLine } from './shared-line';
 import { example as staleCpuRead } from './stale-cpu-read';
+import { example as staleDeviceCache } from './stale-device-cache';
 import { example as staleDeviceRead } from './stale-device-read';
 import { example as staleTableWord } from './stale-table-word';
 import { example as staleTranslation } from './stale-translation';
@@ -54,6 +55,7 @@ export const RULE_EXAMPLES: Readonly<Record<RuleId, RuleExample>> = {
   'cacheability-mismatch': cacheabilityMismatch,
   'stale-translation': staleTranslation,
   'lazy-invalidation': lazyInvalidation,
+  'stale-device-cache': staleDeviceCache,
   'stale-table-word': staleTableWord,
   'missing-write-barrier': missingWriteBarrier,
   'missing-completion': missingCompletion,
