@@ -32,7 +32,7 @@ export const evictSomething = (
 ): Victims => {
   if (size > Math.min(end, vm.end) - vm.start) return { error: -ENOSPC, vmas: [] };
   const evictable = vm.bound.filter(
-    vma => vma.pins === 0 && !vma.object.lock.isLocked && mayGo(vma),
+    vma => vma.pins === 0 && !vma.object.resv.isLocked && mayGo(vma),
   );
   const idle = evictable.filter(vma => !vma.isBusy);
   const order = mayWait ? [...idle, ...evictable.filter(vma => vma.isBusy)] : idle;
@@ -61,7 +61,7 @@ export const evictForNode = (
 ): Victims => {
   const there = vm.mm.inRange(at, at + size).map(({ owner }) => owner);
   const mayAllGo = there.every(
-    vma => vma.pins === 0 && !vma.object.lock.isLocked && mayGo(vma) && (mayWait || !vma.isBusy),
+    vma => vma.pins === 0 && !vma.object.resv.isLocked && mayGo(vma) && (mayWait || !vma.isBusy),
   );
   return mayAllGo ? { error: 0, vmas: there } : { error: -ENOSPC, vmas: [] };
 };
@@ -74,8 +74,8 @@ export const evictVm = (
   vm: AddressSpace,
   ticket: Ticket | null,
 ): { readonly vmas: readonly Vma[]; readonly busy: Vma | null } => {
-  const isForeign = ({ object: { lock } }: Vma): boolean =>
-    lock.isLocked && (ticket === null || lock.ctx !== ticket);
+  const isForeign = ({ object: { resv } }: Vma): boolean =>
+    resv.isLocked && (ticket === null || resv.lockingCtx !== ticket);
   return {
     vmas: vm.bound.filter(vma => vma.pins === 0 && !isForeign(vma)),
     busy: vm.bound.find(isForeign) ?? null,

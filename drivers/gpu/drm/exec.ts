@@ -108,7 +108,7 @@ const prepare = <Job, Fence extends JobFence, Object extends LockedObject>(
     if (error === 0) error = ops.moveToGpu(vma.object, isWrite);
   }
   if (error === 0) error = ops.validate(job);
-  for (const { vma } of entries) if (error === 0) error = vma.object.fences.reserve(1);
+  for (const { vma } of entries) if (error === 0) error = vma.object.resv.reserveFences(1);
   return error;
 };
 
@@ -122,7 +122,7 @@ const handOver = <Job, Fence extends JobFence, Object extends LockedObject>(
   vm.flushTlb();
   const fence = ops.emit(job);
   for (const { vma, isWrite, placing } of entries) {
-    vma.object.fences.add(fence, isWrite);
+    vma.object.resv.addFence(fence, isWrite ? 'write' : 'read');
     vma.activate(fence);
     vma.isSoftpinned = placing.at !== null;
     vm.touch(vma);

@@ -75,7 +75,7 @@ export class Submission<Object extends LockedObject = LockedObject> {
 
   /** Locks one more; 0, -EINTR, or -EDEADLK, after which there is only `backOff`. */
   *lock(object: LockedObject): Sleeping<number> {
-    const error = yield* object.lock.lockInterruptible(this.ticket);
+    const error = yield* object.resv.lockInterruptible(this.ticket);
     if (error === -EALREADY) return 0;
     if (error === 0) this.#held.push(object);
     return error;
@@ -84,18 +84,18 @@ export class Submission<Object extends LockedObject = LockedObject> {
   /** Gives all locks back and takes the contended one; 0 or -EINTR. */
   *backOff(contended: LockedObject): Sleeping<number> {
     this.unlockAll();
-    const error = yield* contended.lock.lockSlowInterruptible(this.ticket);
+    const error = yield* contended.resv.lockSlowInterruptible(this.ticket);
     if (error === 0) this.#held.push(contended);
     return error;
   }
 
-  holds({ lock }: LockedObject): boolean {
-    return lock.ctx === this.ticket;
+  holds({ resv }: LockedObject): boolean {
+    return resv.lockingCtx === this.ticket;
   }
 
   unlockAll(): void {
     if (this.#held.length === 0) return;
-    for (const object of this.#held.splice(0)) object.lock.unlock();
+    for (const object of this.#held.splice(0)) object.resv.unlock();
     this.vm.room.wakeUpAll();
   }
 

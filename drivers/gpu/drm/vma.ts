@@ -1,6 +1,6 @@
 import { invariant } from '../../base/types/errors';
+import type { Sleeping } from '../../base/kernel/task';
 import type { WwAcquireCtx } from '../../base/kernel/ww-class';
-import type { WwMutex } from '../../base/kernel/ww-mutex';
 import { MmNode } from './mm-node';
 import type { GpuObject, GpuVa, GpuVm } from './ops';
 
@@ -9,18 +9,23 @@ export interface JobFence {
   readonly isSignaled: boolean;
 }
 
-/** Fences of an object, as a submission needs them (struct dma_resv). */
-export interface ObjectFences {
-  /** Makes room for so many more; 0 or -ENOMEM. Afterwards `add` cannot fail. */
-  reserve(count: number): number;
-  add(fence: JobFence, isWrite: boolean): void;
+/** The reservation object of an object, as a submission needs it: DmaResv of mm/dma-buf is one. */
+export interface ObjectResv {
+  readonly isLocked: boolean;
+  /** Who holds the lock; null: nobody, or somebody without a context. */
+  readonly lockingCtx: WwAcquireCtx | null;
+  /** 0, -EDEADLK, -EALREADY or -EINTR, as WwMutex has it. */
+  lockInterruptible(ctx: WwAcquireCtx): Sleeping<number>;
+  lockSlowInterruptible(ctx: WwAcquireCtx): Sleeping<number>;
+  unlock(): void;
+  /** Makes room for so many fences; 0 or -ENOMEM. Until `unlock` adding them cannot fail. */
+  reserveFences(count: number): number;
+  addFence(fence: JobFence, usage: 'write' | 'read'): void;
 }
 
 /** An object that submissions lock. */
 export interface LockedObject extends GpuObject {
-  /** The lock of its reservation object. */
-  readonly lock: WwMutex;
-  readonly fences: ObjectFences;
+  readonly resv: ObjectResv;
 }
 
 /** How often something must be taken from a claim before that counts as thrashing (UVM: 3 events). */

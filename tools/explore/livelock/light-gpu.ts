@@ -1,8 +1,8 @@
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { WwMutex } from '../../../drivers/base/kernel/ww-mutex';
-import type { WwClass } from '../../../drivers/base/kernel/ww-class';
+import type { WwAcquireCtx, WwClass } from '../../../drivers/base/kernel/ww-class';
 import type { GpuOps } from '../../../drivers/gpu/drm/ops';
-import type { JobFence, LockedObject, ObjectFences } from '../../../drivers/gpu/drm/vma';
+import type { JobFence, LockedObject, ObjectResv } from '../../../drivers/gpu/drm/vma';
 
 /** A job of the light GPU: whose it is. */
 export interface LightJob {
@@ -12,19 +12,31 @@ export interface LightJob {
 /** A job is done as soon as it is handed over. */
 const DONE: JobFence = { isSignaled: true };
 
-const NO_FENCES: ObjectFences = { reserve: () => 0, add: () => undefined };
+/** A reservation object that keeps no fences: there is never one that is not signalled. */
+class LightResv extends WwMutex implements ObjectResv {
+  get lockingCtx(): WwAcquireCtx | null {
+    return this.ctx;
+  }
+
+  reserveFences(): number {
+    return 0;
+  }
+
+  addFence(): void {
+    // It is signalled already.
+  }
+}
 
 /** An object that has no memory: a size, one page if nothing is said, a name and a lock. */
 export class LightObject implements LockedObject {
   readonly name: string;
   readonly size: number;
-  readonly lock: WwMutex;
-  readonly fences = NO_FENCES;
+  readonly resv: LightResv;
 
   constructor(wwClass: WwClass, name: string, size = PAGE_SIZE) {
     this.name = name;
     this.size = size;
-    this.lock = new WwMutex(wwClass, name);
+    this.resv = new LightResv(wwClass, name);
   }
 }
 

@@ -94,7 +94,7 @@ export class LivelockWorld implements World {
     for (const object of this.#objects[client] ?? []) {
       const vma = this.vm.vmaOf(object);
       if (!vma.isBound && vma.claims.size > 0) parts.push(vma.digest());
-      if (object.lock.isLocked) parts.push(`${object.name}${object.lock.digest()}`);
+      if (object.resv.isLocked) parts.push(`${object.name}${object.resv.digest()}`);
     }
     return parts.join();
   }

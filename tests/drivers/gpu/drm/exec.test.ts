@@ -94,7 +94,7 @@ class Bench {
   get leaks(): readonly string[] {
     return this.objects.flatMap(object => {
       const vma = this.vm.vmaOf(object);
-      const isLeft = object.lock.isLocked || vma.pins > 0 || vma.claims.size > 0;
+      const isLeft = object.resv.isLocked || vma.pins > 0 || vma.claims.size > 0;
       return isLeft ? [vma.digest()] : [];
     });
   }
@@ -245,7 +245,7 @@ test("an object that somebody has locked is waited for, and never answered by 'n
   const others = bench.some(4);
   t.is(bench.run(others), 0);
   const [locked] = others;
-  t.true(locked?.object.lock.tryLock(null));
+  t.true(locked?.object.resv.tryLock(null));
   const task = bench.start(bench.some(4));
   bench.scheduler.run(roundRobin(bench.scheduler));
   t.false(task.isDead);
@@ -254,7 +254,7 @@ test("an object that somebody has locked is waited for, and never answered by 'n
   impatient.signal();
   bench.scheduler.run(roundRobin(bench.scheduler));
   t.is(impatient.value?.error, -EINTR);
-  locked?.object.lock.unlock();
+  locked?.object.resv.unlock();
   bench.scheduler.run(roundRobin(bench.scheduler));
   t.is(task.value?.error, 0);
   t.deepEqual(bench.leaks, []);
