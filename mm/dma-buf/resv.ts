@@ -42,11 +42,40 @@ export interface UnlockedEntry extends ResvEntry {
   readonly isRestarted: boolean;
 }
 
+/**
+ * The lock of a reservation object. Whoever takes it must not be on the way to a signal; places that
+ * were reserved and not filled are lost with it (dma_resv_reset_max_fences).
+ */
+class ResvMutex extends WwMutex {
+  readonly #timelines: FenceTimelines;
+  readonly #resetPlaces: () => void;
+
+  constructor(
+    wwClass: WwClass,
+    name: string,
+    timelines: FenceTimelines,
+    resetPlaces: () => void,
+  ) {
+    super(wwClass, name);
+    this.#timelines = timelines;
+    this.#resetPlaces = resetPlaces;
+  }
+
+  protected override beforeLock(): void {
+    this.#timelines.contract.mightLockResv('dma_resv_lock');
+  }
+
+  protected override beforeUnlock(): void {
+    this.#resetPlaces();
+  }
+}
+
 /** The reservation object of a buffer (struct dma_resv). */
 export class DmaResv implements Digestible {
   readonly name: string;
+  /** Its lock, for whoever takes those of several objects. */
+  readonly mutex: WwMutex;
   readonly #timelines: FenceTimelines;
-  readonly #mutex: WwMutex;
   #entries: ResvEntry[] = [];
   /** Places that addFence may fill: those that are filled count too. */
   #places = 0;
@@ -56,49 +85,45 @@ export class DmaResv implements Digestible {
   constructor(timelines: FenceTimelines, wwClass: WwClass, name: string) {
     this.name = name;
     this.#timelines = timelines;
-    this.#mutex = new WwMutex(wwClass, name);
+    this.mutex = new ResvMutex(wwClass, name, timelines, () => {
+      this.#places = this.#entries.length;
+    });
   }
 
   get isLocked(): boolean {
-    return this.#mutex.isLocked;
+    return this.mutex.isLocked;
   }
 
   /** The context that has the lock, null: nobody, or somebody without one (dma_resv_locking_ctx). */
   get lockingCtx(): WwAcquireCtx | null {
-    return this.#mutex.ctx;
+    return this.mutex.ctx;
   }
 
   /** As WwMutex.lock has it (dma_resv_lock). */
   *lock(ctx: WwAcquireCtx | null): Sleeping<number> {
-    this.#timelines.contract.mightLockResv('dma_resv_lock');
-    return yield* this.#mutex.lock(ctx);
+    return yield* this.mutex.lock(ctx);
   }
 
   *lockInterruptible(ctx: WwAcquireCtx | null): Sleeping<number> {
-    this.#timelines.contract.mightLockResv('dma_resv_lock_interruptible');
-    return yield* this.#mutex.lockInterruptible(ctx);
+    return yield* this.mutex.lockInterruptible(ctx);
   }
 
   *lockSlow(ctx: WwAcquireCtx): Sleeping<void> {
-    this.#timelines.contract.mightLockResv('dma_resv_lock_slow');
-    yield* this.#mutex.lockSlow(ctx);
+    yield* this.mutex.lockSlow(ctx);
   }
 
   *lockSlowInterruptible(ctx: WwAcquireCtx): Sleeping<number> {
-    this.#timelines.contract.mightLockResv('dma_resv_lock_slow_interruptible');
-    return yield* this.#mutex.lockSlowInterruptible(ctx);
+    return yield* this.mutex.lockSlowInterruptible(ctx);
   }
 
   /** Never sleeps: allowed wherever it is (dma_resv_trylock). */
   tryLock(ctx: WwAcquireCtx | null = null): boolean {
-    return this.#mutex.tryLock(ctx);
+    return this.mutex.tryLock(ctx);
   }
 
-  /** Places that were reserved and not filled are lost (dma_resv_reset_max_fences). */
   unlock(): void {
     this.#assertHeld('dma_resv_unlock');
-    this.#places = this.#entries.length;
-    this.#mutex.unlock();
+    this.mutex.unlock();
   }
 
   /**
@@ -229,7 +254,7 @@ export class DmaResv implements Digestible {
       .filter(({ fence }) => !fence.wasSignaled)
       .map(({ fence, usage }) => `${usage}:${fence.digest()}`);
     const free = this.#places - this.#entries.length;
-    return `${this.#mutex.digest()}{${entries.join(',')}}${free > 0 ? `+${free}` : ''}`;
+    return `${this.mutex.digest()}{${entries.join(',')}}${free > 0 ? `+${free}` : ''}`;
   }
 
   #assertHeld(call: string): void {
