@@ -1,4 +1,4 @@
-import { EIO } from '../../drivers/base/kernel/errno';
+import { EIO, ETIMEDOUT } from '../../drivers/base/kernel/errno';
 import { offsetBy, physAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import {
@@ -20,6 +20,7 @@ import {
 import { physToDma, dmaCapable } from '../../mm/dma-direct';
 import { GFP_HIGHUSER } from '../../drivers/base/kernel/gfp';
 import { pageToPhys, physToPage } from '../../mm/page-alloc';
+import { COPY_ENGINE_CASES } from './dma-copy';
 import { dataAfterStatus, doorbell } from './dma-order';
 import {
   ROUNDS,
@@ -29,7 +30,6 @@ import {
   fill,
   mapped,
   onEveryMaster,
-  reachable,
   sizesFor,
 } from './dma-support';
 import type { BoundMaster } from '../../machines/machine';
@@ -287,27 +287,12 @@ const windows: Case = {
   },
 };
 
-const engine: Case = {
-  name: 'the_copy_engine_copies',
-  unfit: machine => (machine.copyEngines.length === 0 ? 'no copy engine on this board' : null),
+/** It is asked nothing, and never done. */
+const givenUp: Case = {
+  name: 'a_device_that_never_ends_is_given_up',
   run: t => {
-    for (const { engine: copier, dev } of t.machine.copyEngines) {
-      const gfp = reachable(t, { dev });
-      if (gfp === null) return t.skip('the copy engine does not reach RAM');
-      const sizes = sizesFor(t.machine, dev);
-      for (let round = 0; round < ROUNDS; round++) {
-        const size = sizes[round % sizes.length] ?? PAGE_SIZE;
-        withDmaBuffer(t, size, gfp, source => {
-          withDmaBuffer(t, size, gfp, destination => {
-            fill(t, source, size, round);
-            // Dirty lines over the destination: what is not maintained shows.
-            fill(t, destination, size, round + 100);
-            t.equal(copier.copy(destination, source, size), 0, `a copy of ${size} bytes`);
-            t.equal(differing(t, destination, size, round), 0, `the wrong bytes of ${size}`);
-          });
-        });
-      }
-    }
+    const { device } = t.need(t.machine.masters[0], 'a master');
+    t.equal(device.finish(), -ETIMEDOUT, 'the result of waiting');
   },
 };
 
@@ -327,7 +312,8 @@ export const dmaStreamingSuite: Suite = {
     refused,
     unreachable,
     windows,
-    engine,
+    ...COPY_ENGINE_CASES,
+    givenUp,
     doorbell,
     dataAfterStatus,
   ],

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import { ALL_STEPS } from '../../../arch/arm/mm/dma';
 import { DmaDirection, dmaMapSingle, dmaUnmapSingle } from '../../../mm/dma-mapping-common';
@@ -6,6 +8,7 @@ import { main } from '../../../tools/main';
 import { mutateHuman } from '../../../tools/mutate/mutate-human';
 import { MutationRun, splitPlace } from '../../../tools/mutate/mutation-run';
 import type { MutatedSite } from '../../../tools/mutate/mutation-run';
+import { SUITES } from '../../suites';
 import { DriverBench } from '../../suites/driver-bench';
 import type { Suite } from '../../suites/suite';
 import { TestHost } from '../../support/host';
@@ -115,6 +118,39 @@ test('calls of drivers are named by their lines, maintenance by who in the kerne
   t.is(placeOf('maintenance in dmaMap'), 'tests/tools/mutate/mutate.test.ts');
   t.is(placeOf('dmaMapArea'), 'arch/arm/mm/dma.ts');
   t.false(sites.some(({ site }) => site.at.startsWith('tools/')));
+});
+
+const COPY_ENGINE = 'drivers/dma/copy-engine/driver.ts';
+
+/** Lines that call what mutate leaves out; a probe's are not: a machine boots with all calls in place. */
+const callsIn = (source: string): readonly number[] => {
+  const [start] = /^ {2}start\(\)[^]*?^ {2}\}$/m.exec(source) ?? [''];
+  const blank = source.replace(start, '\n'.repeat(start.split('\n').length - 1));
+  return blank
+    .split('\n')
+    .flatMap((line, i) =>
+      /\bdma(?:Map|Unmap|Sync)[A-Z]\w*\(|\.(?:read|write)\(/.test(line) ? [i + 1] : [],
+    );
+};
+
+test('the suite comes to every call of the copy engine, those on its ways out among them', t => {
+  const options = optionsOf('versatile-pb');
+  const selects = (_: string, name: string): boolean => name.startsWith('the_copy_engine_');
+  const run = new MutationRun([{ ...options, suites: SUITES, selects, timings: ['latest'] }]);
+  run.step();
+  const { sites, failing } = run.result();
+  t.deepEqual(failing, []);
+  const places = sites.map(({ site }) => splitPlace(site.at));
+  const exercised = new Set(
+    places.filter(([file]) => file === COPY_ENGINE).map(([, line]) => line),
+  );
+  const source = readFileSync(join(__dirname, '../../..', COPY_ENGINE), 'utf8');
+  const calls = callsIn(source);
+  t.true(calls.length >= 14);
+  t.deepEqual(
+    calls.filter(line => !exercised.has(line)),
+    [],
+  );
 });
 
 test('a run that is stopped tells what is known', t => {
