@@ -1,4 +1,5 @@
 import type { Adversary } from '../arch/arm/adversary/adversary';
+import { ScriptAdversary } from '../arch/arm/adversary/scripted';
 import { Pl310 } from '../arch/arm/cache/pl310/model';
 import { CpuComplex } from '../arch/arm/complex';
 import type { Complex, ComplexParts } from '../arch/arm/complex-parts';
@@ -30,8 +31,10 @@ import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
 import type { GpuMismatch } from '../drivers/gpu/vivante/model';
+import { describeSilicon } from './describe-silicon';
 import type { DeviceInsides, DeviceKinds } from './devices';
-import { hookOf, iommuKindOf, streamsOf } from './iommus';
+import { hookOf, iommuKindOf, streamsOf, toldHook } from './iommus';
+import type { LedAccess } from './iommus';
 import type { IommuModel } from './iommus/kind';
 import { rootController } from './interrupts';
 import type { InterruptController } from './interrupts';
@@ -96,6 +99,8 @@ export class Hardware implements Stateful {
   onStaleEntry: ((stale: StaleEntry) => void) | null = null;
   /** Told of each transaction that an IOMMU does not let through. */
   onRefused: ((refused: RefusedAccess) => void) | null = null;
+  /** In check mode told where the IOMMUs of a master lead each of its transactions. */
+  onLed: ((access: LedAccess) => void) | null = null;
   /** On a checked machine told where a cache inside a device may say other things than memory. */
   onCacheMismatch: ((mismatch: GpuMismatch) => void) | null = null;
   readonly devices: readonly HardwareDevice[];
@@ -137,6 +142,9 @@ export class Hardware implements Stateful {
     if (this.interrupts !== null) this.#placeController(plan, this.interrupts);
     this.outerCache = this.#makeOuterCache(plan, onGuestError);
     this.iommus = plan.devices.flatMap(device => this.#makeIommu(device, onGuestError));
+    this.#schedule?.forIommus((iommu, table) =>
+      this.iommus.some(({ model }) => model.name === iommu && model.walksInto(table, 1) === 'step'),
+    );
     this.devices = plan.devices.flatMap(device =>
       this.#makeDevice(device, plan.kinds, onGuestError),
     );
@@ -349,6 +357,17 @@ export class Hardware implements Stateful {
     this.#reset.addChild(model.reset);
   }
 
+  /** The schedule that the machine follows; null if it follows none. */
+  get #schedule(): ScriptAdversary | null {
+    const { adversary } = this.#options;
+    return adversary instanceof ScriptAdversary ? adversary : null;
+  }
+
+  #goesByKept(stale: StaleEntry): boolean {
+    this.onStaleEntry?.(stale);
+    return this.#schedule?.usesKept(stale.iommu, stale.older) === true;
+  }
+
   #makeIommu(plan: DevicePlan, onGuestError: (text: string) => void): HardwareIommu[] {
     const { node, name, resources } = plan.device;
     const kind = iommuKindOf(node);
@@ -367,11 +386,11 @@ export class Hardware implements Stateful {
       memory: this.complex.masterMemory(name, this.#io, coherent),
       irqs,
       events: this.events,
-      isChecked: adversary === 'all',
+      isChecked: adversary === 'all' || this.#schedule !== null,
       // In check mode a schedule is replayed, and whatever is in the table must be looked at.
       tlbEntries: versions ? 0 : IOTLB_ENTRIES,
       onGuestError,
-      onStale: stale => this.onStaleEntry?.(stale),
+      onStale: stale => this.#goesByKept(stale),
       onRefused: refused => this.onRefused?.(refused),
     });
     this.#place(model, resources);
@@ -398,11 +417,8 @@ export class Hardware implements Stateful {
   #insides(): DeviceInsides {
     const { adversary, versions = false } = this.#options;
     return {
-      looksPast: adversary === 'all' || versions,
-      onStale: stale => {
-        this.onStaleEntry?.(stale);
-        return false;
-      },
+      looksPast: adversary === 'all' || versions || this.#schedule !== null,
+      onStale: stale => this.#goesByKept(stale),
       onMismatch: mismatch => this.onCacheMismatch?.(mismatch),
     };
   }
@@ -459,11 +475,13 @@ export class Hardware implements Stateful {
         size: Number(region.size),
       })) ?? null;
     this.#mayConnect(name, dma.coherent);
+    const hook = hookOf(hooks);
+    const tell = (access: LedAccess): void => this.onLed?.(access);
     const port = new DmaPort({
       name,
       memory: this.complex.masterMemory(name, this.#io, dma.coherent),
       windows,
-      iommu: hookOf(hooks),
+      iommu: this.#options.versions === true ? toldHook(hook, name, tell) : hook,
       events: this.events,
       timing: this.#options.timing,
       trace: this.trace,
@@ -473,15 +491,3 @@ export class Hardware implements Stateful {
     return port;
   }
 }
-
-/** What two machines must have in common for one to take up the other's state. */
-const describeSilicon = (plan: MachinePlan, masters: readonly MasterPlan[]): string =>
-  [
-    plan.model,
-    ...plan.cpus.map(({ core, cluster }) => `${core.name} in cluster ${cluster}`),
-    ...plan.memory.banks.map(({ base, size }) => `${size} bytes of RAM at ${base}`),
-    ...plan.devices
-      .filter(({ status }) => status === 'modelled')
-      .map(({ device }) => device.node.path),
-    ...masters.map(({ label }) => label),
-  ].join('; ');

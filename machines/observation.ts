@@ -57,6 +57,8 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   readonly findings = new FindingLog();
   readonly dmaDebug: DmaDebug;
   readonly ownership: Ownership;
+  /** Told of each end of a mapping, while it lives; null: nobody asks. */
+  onUnmapped: ((call: DmaCall, site: CallSite) => void) | null = null;
   readonly #machine: ObservedMachine;
 
   constructor(machine: ObservedMachine) {
@@ -208,6 +210,7 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   }
 
   dmaUnmapped(call: DmaCall, site: CallSite): void {
+    this.onUnmapped?.(call, site);
     this.ownership.dmaUnmapped(call, site);
     this.dmaDebug.unmapped(call, site);
   }

@@ -1,6 +1,9 @@
-import type { RefusedAccess, StaleEntry } from '../drivers/base/hw/iommu';
+import type { RefusedAccess, StaleEntry, TableUse } from '../drivers/base/hw/iommu';
 import { hex } from '../drivers/base/types/address';
 import { callSite } from '../drivers/base/types/call-site';
+import type { CallSite } from '../drivers/base/types/call-site';
+import type { KeptUse } from '../drivers/base/types/finding';
+import type { DmaCall } from '../drivers/base/types/observer';
 import type { RuleId } from '../drivers/base/types/rules';
 import type { Iommus } from '../mm/iommu/core';
 import { bufferOf } from '../mm/mappings';
@@ -33,6 +36,7 @@ export const observeIommus = (
     const at = siteOf(master);
     const leads = leadsTo(stale);
     const isLazy = stale.what === 'translation' && iommus.awaitsFlush(master, address);
+    const kept = isLazy ? null : keptUse(stale);
     findings.report({
       rule: isLazy ? 'lazy-invalidation' : 'stale-translation',
       device: mapping?.device ?? master,
@@ -44,7 +48,12 @@ export const observeIommus = (
         : { call: 'iommu flush', range: bytes, between: [ended?.site.at ?? null, at] },
       event: hardware.complex.pulse.now,
       verdict: null,
+      ...(kept === null ? {} : { kept }),
     });
+  };
+
+  observation.onUnmapped = (call, site) => {
+    reportFreedTable(hardware, observation, call, site);
   };
 
   hardware.onRefused = refused => {
@@ -70,6 +79,48 @@ export const observeIommus = (
       verdict: null,
     });
   };
+};
+
+/** An IOMMU's own mapping of one of its tables ends: it may not come there any more. */
+const reportFreedTable = (
+  hardware: Hardware,
+  { ownership, findings }: Observation,
+  { device, busAddress, size }: DmaCall,
+  site: CallSite,
+): void => {
+  const iommu = hardware.iommus.find(({ model }) => model.name === device)?.model;
+  const use = iommu?.walksInto(busAddress, size) ?? null;
+  if (use === null) return;
+  const { mapping, buffer } = ownership.mappings.ownerOf(busAddress, device);
+  const bytes = { start: busAddress, size };
+  const kept: KeptUse = { step: 'walk-kept', iommu: device, leads: busAddress, access: null };
+  const what = `end of ${hex(size)} bytes of table at ${hex(busAddress)}`;
+  findings.report({
+    rule: 'table-freed-in-use',
+    device,
+    buffer,
+    bytes,
+    access: { kind: `${what}, which ${MAY_WALK[use]}`, at: site.at },
+    missing: { call: MISSING[use], range: bytes, between: [mapping?.mappedAt.at ?? null, site.at] },
+    event: hardware.complex.pulse.now,
+    verdict: null,
+    // What it is told to walk from needs no schedule: any transaction walks there.
+    ...(use === 'root' ? {} : { kept }),
+  });
+};
+
+/** How a walk may come to a table, and what would have kept it from that. */
+const MAY_WALK = {
+  root: 'the IOMMU is told to walk from',
+  step: 'the IOMMU may still walk to',
+} as const satisfies Record<TableUse, string>;
+const MISSING = { root: 'detach', step: 'iommu flush' } as const satisfies Record<TableUse, string>;
+
+/** What the IOMMU does to go by what it kept; null where nobody can say where that leads. */
+const keptUse = ({ what, iommu, master, address, older }: StaleEntry): KeptUse | null => {
+  if (what === 'configuration' && older === null) return null;
+  const access = what === 'translation' ? { master, address } : null;
+  return { step: 'use-kept', iommu, leads: older, access };
 };
 
 /** What is wrong with what was kept: memory says this by now. */

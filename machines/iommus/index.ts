@@ -1,4 +1,5 @@
 import type { IommuHook } from '../../drivers/base/hw/dma-port';
+import { TxResult } from '../../drivers/base/hw/mmio';
 import { at } from '../../drivers/base/types/arrays';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import type { OfPhandleArgs } from '../../drivers/of/phandle';
@@ -104,3 +105,31 @@ export const hookOf = (hooks: readonly IommuHook[]): IommuHook | null => {
     },
   };
 };
+
+/** Where the IOMMUs of a master lead a transaction; null: nowhere. */
+export interface LedAccess {
+  readonly master: string;
+  readonly address: number;
+  readonly to: number | null;
+}
+
+/** As `hook`, with every answer told of but that a transaction waits. */
+export const toldHook = (
+  hook: IommuHook | null,
+  master: string,
+  tell: (access: LedAccess) => void,
+): IommuHook | null =>
+  hook === null
+    ? null
+    : {
+        get mayStall(): boolean {
+          return hook.mayStall === true;
+        },
+        translate: (address, write) => {
+          const answer = hook.translate(address, write);
+          const waits = (answer?.stall ?? null) !== null;
+          const isLed = answer === null || answer.result === TxResult.Ok;
+          if (!waits) tell({ master, address, to: isLed ? (answer?.address ?? address) : null });
+          return answer;
+        },
+      };

@@ -2,7 +2,7 @@ import type { DeviceModel, GuestErrorSink } from '../../drivers/base/hw/device';
 import type { DmaMemory } from '../../drivers/base/hw/dma-memory';
 import type { IommuHook } from '../../drivers/base/hw/dma-port';
 import type { EventQueue } from '../../drivers/base/hw/event-queue';
-import type { RefusedAccess, StaleEntry } from '../../drivers/base/hw/iommu';
+import type { RefusedAccess, StaleEntrySink, TableUse } from '../../drivers/base/hw/iommu';
 import type { IrqLine } from '../../drivers/base/hw/irq';
 import type { Driver } from '../../drivers/base/kernel/device';
 import type { DtNode } from '../../drivers/of/tree';
@@ -17,13 +17,15 @@ export interface IommuParts {
   /** One for each of the `interrupts` that IommuKind.interrupts counts, in their order. */
   readonly irqs: readonly IrqLine[];
   readonly events: EventQueue;
-  /** All cache behaviours at once: whatever was fetched may be kept, and nothing need be. */
+  /**
+   * All cache behaviours at once, or those of a schedule: whatever was fetched may be kept, and nothing
+   * need be.
+   */
   readonly isChecked: boolean;
   /** Translations that it keeps where it is one machine in particular; 0 in check mode of those. */
   readonly tlbEntries: number;
   readonly onGuestError: GuestErrorSink;
-  /** Told before the transaction goes its way. */
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   /** Told of every transaction that is refused, also where registers have no room for it. */
   readonly onRefused: (refused: RefusedAccess) => void;
 }
@@ -32,6 +34,8 @@ export interface IommuParts {
 export interface IommuModel extends DeviceModel {
   /** What the transactions of a master pass on their way that come with these cells. */
   stream(cells: readonly number[], master: string): IommuHook;
+  /** By what a walk may come to a table that begins in these bytes, unasked; null: by nothing. */
+  walksInto(start: number, size: number): TableUse | null;
 }
 
 /** How the kernel was built, where a driver's choices depend on it. */

@@ -21,6 +21,7 @@ import {
 import type { Entry } from './arm-lpae-entries';
 import { entriesOf, rootSize, spanOf, tableSize } from './arm-lpae-geometry';
 import type { LpaeGeometry } from './arm-lpae-geometry';
+import { gatedFlush } from './gated-flush';
 import { TablePages } from './tables';
 import { IoPgtableQuirk, hasBit } from './types';
 import type { IoPgtable, IoPgtableConfig } from './types';
@@ -98,7 +99,8 @@ export class ArmLpaeTable implements IoPgtable {
   }
 
   /** One that maps nothing; null without memory that the walker can have. */
-  static make(config: IoPgtableConfig, geometry: LpaeGeometry, stage: 1 | 2): ArmLpaeTable | null {
+  static make(asked: IoPgtableConfig, geometry: LpaeGeometry, stage: 1 | 2): ArmLpaeTable | null {
+    const config = { ...asked, flush: gatedFlush(asked.flush, asked.memory) };
     const pages = new TablePages(config);
     const root = pages.alloc(bytesOfRoot(geometry));
     if (root === null) return null;

@@ -33,6 +33,7 @@ import {
   tableWord,
 } from './arm-v7s-entries';
 import type { Level } from './arm-v7s-entries';
+import { gatedFlush } from './gated-flush';
 import { TablePages } from './tables';
 import { IoPgtableQuirk, hasBit } from './types';
 import type { IoPgtable, IoPgtableConfig } from './types';
@@ -98,12 +99,13 @@ export class ArmV7sTable implements IoPgtable {
    * quirk of another, and without memory that the walker can have. UnmodelledError for MediaTek's
    * bits.
    */
-  static make(config: IoPgtableConfig): ArmV7sTable | null {
-    const quirks = config.quirks ?? 0;
-    if (!isLegal(config, quirks)) return null;
+  static make(asked: IoPgtableConfig): ArmV7sTable | null {
+    const quirks = asked.quirks ?? 0;
+    if (!isLegal(asked, quirks)) return null;
     if (hasBit(quirks, IoPgtableQuirk.ArmMtkExt)) {
       throw new UnmodelledError('io-pgtable v7s', "MediaTek's address bits");
     }
+    const config = { ...asked, flush: gatedFlush(asked.flush, asked.memory) };
     const pages = new TablePages(config);
     const root = pages.alloc(FIRST_BYTES);
     if (root === null) return null;

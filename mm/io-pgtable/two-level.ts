@@ -6,6 +6,7 @@ import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import type { IotlbGather } from '../iommu/gather';
 import { IommuProt } from '../iommu/types';
 import type { Mapped, TableMemory } from '../iommu/types';
+import { gatedFlush } from './gated-flush';
 import type { IoPgtable, PgtableFlush } from './types';
 import { WordTable } from './word-table';
 
@@ -85,7 +86,8 @@ export class TwoLevelTable implements IoPgtable {
     const words = FIRST_LEVEL_BYTES / format.firstSpan;
     const root = WordTable.make([], parts.memory, words, toPhysOf(parts.dev));
     if (root === null) return null;
-    const table = new TwoLevelTable(format, parts, root);
+    const flush = gatedFlush(parts.flush, parts.memory);
+    const table = new TwoLevelTable(format, { ...parts, flush }, root);
     if (table.addReader(parts.dev)) return table;
     table.free();
     return null;

@@ -23,8 +23,7 @@ export interface IommuSpec {
 }
 
 /**
- * What the core is told of the kernel around it. Of the gate it asks `flush` before each
- * invalidation.
+ * What the core is told of the kernel around it. The gate is asked before each invalidation.
  */
 export interface IommusConfig extends CookieParts {
   readonly memory: TableMemory;
@@ -60,7 +59,7 @@ export class Iommus {
 
   constructor(config: IommusConfig) {
     this.#config = config;
-    this.#memory = countedMemory(config.memory, this.counts);
+    this.#memory = countedMemory(config.memory, this.counts, config.gate);
   }
 
   /** An IOMMU is there from now on (iommu_device_register). */

@@ -36,6 +36,15 @@ export const gatherAddRange = (gather: IotlbGather, iova: number, size: number):
 export const gatherIsDisjoint = (gather: IotlbGather, iova: number, size: number): boolean =>
   gather.end >= 0 && (iova + size < gather.start || iova > gather.end + 1);
 
+/** True if a page cannot be added before what was gathered is invalidated: no one command covers both. */
+export const gatherMustSync = (
+  gather: IotlbGather,
+  iova: number,
+  pageSize: number,
+  size = pageSize,
+): boolean =>
+  (gather.pageSize !== 0 && gather.pageSize !== pageSize) || gatherIsDisjoint(gather, iova, size);
+
 /**
  * Adds a page, or pages, of one size: what was gathered is invalidated first if it is of another
  * size or not next to it, as then no one command covers both (iommu_iotlb_gather_add_page).
@@ -48,8 +57,7 @@ export const gatherAddPage = (
   count = 1,
 ): void => {
   const size = pageSize * count;
-  const isOther = gather.pageSize !== 0 && gather.pageSize !== pageSize;
-  if (isOther || gatherIsDisjoint(gather, iova, size)) {
+  if (gatherMustSync(gather, iova, pageSize, size)) {
     ops.sync(gather);
     resetGather(gather);
   }

@@ -108,6 +108,11 @@ export interface TableMemory {
   readonly high: number;
   /** Both halves in one single-copy atomic store. */
   store64(address: CpuAddr, low: number, high: number): void;
+  /**
+   * Asked, by its name, before each invalidation that a table makes by itself: false leaves it out.
+   * Absent: none is.
+   */
+  readonly mayInvalidate?: (name: string) => boolean;
 }
 
 /** One IOMMU, as its driver offers it to the core (struct iommu_device, struct iommu_ops). */

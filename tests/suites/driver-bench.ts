@@ -7,6 +7,7 @@ import type { CpuAddr, DmaAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import type { TestMasterDevice } from '../../drivers/misc/test-master/driver';
 import { patternByte } from '../../drivers/misc/test-master/regs';
+import type { DtNode } from '../../drivers/of/tree';
 import type { Kernel } from '../../machines/kernel';
 import type { BoundMaster, Machine } from '../../machines/machine';
 import {
@@ -45,6 +46,24 @@ export interface SharedPage {
   readonly dmaAddress: DmaAddr;
 }
 
+export type MasterKind = 'coherent' | 'non-coherent' | 'lazy' | 'translated';
+
+/** The driver of one of these IOMMUs takes a table from the hardware before it goes, whoever is attached. */
+export const freesCarefully = (iommus: readonly DtNode[]): boolean =>
+  iommus.some(({ compatible }) =>
+    compatible.some(name => /smmu-v[12]$|smmu-500$|,mmu-/.test(name)),
+  );
+
+/** A device is alone behind an IOMMU whose driver leaves it to the core when a table may go. */
+export const isTranslated = ({ kernel, iommus }: Machine, dev: Device): boolean => {
+  const group = kernel.iommus.groupOf(dev);
+  const streams = group?.streams ?? [];
+  const nodes = [...iommus].flatMap(([node, one]) =>
+    streams.some(({ iommu }) => iommu === one) ? [node] : [],
+  );
+  return group?.devices.length === 1 && group.defaultDomain.dma !== null && !freesCarefully(nodes);
+};
+
 /**
  * What a driver has: a device of its own, the kernel around it, the CPU it runs on, and memory.
  * Drivers that are wrong, and their corrections, are written with it.
@@ -69,17 +88,18 @@ export class DriverBench {
   }
 
   /**
-   * With the first master that does or does not snoop, as its node says, or the first `lazy` one;
-   * null without one. One behind an IOMMU would be stopped where others do harm, so that only the
-   * lazy one is.
+   * With the first master that does or does not snoop, as its node says, or the first `lazy` or
+   * `translated` one; null without one. One behind an IOMMU would be stopped where others do harm, so
+   * that only those are.
    */
-  static on(machine: Machine, kind: 'coherent' | 'non-coherent' | 'lazy'): DriverBench | null {
+  static on(machine: Machine, kind: MasterKind): DriverBench | null {
     for (const master of machine.masters) {
       const { dev } = master.device;
       const domain = machine.kernel.iommus.dmaDomain(dev);
       const isDirect = domain === null && dev.dma.coherent === (kind === 'coherent');
-      const isWanted = kind === 'lazy' ? (domain?.queue ?? null) !== null : isDirect;
-      if (!isWanted) continue;
+      if (kind === 'lazy' && (domain?.queue ?? null) === null) continue;
+      if (kind === 'translated' && !isTranslated(machine, dev)) continue;
+      if (kind !== 'lazy' && kind !== 'translated' && !isDirect) continue;
       dmaSetMaskAndCoherent(dev, dmaBitMask(64));
       const gfp = reachableBy(machine, dev);
       if (gfp !== null) return new DriverBench(machine, master, gfp);

@@ -1,10 +1,16 @@
 import type { RuleId } from '../../drivers/base/types/rules';
 import { RULES } from '../../drivers/base/types/rules';
-import { PAGE_SIZE } from '../../drivers/base/types/bits';
+import { dmaAddr } from '../../drivers/base/types/address';
+import type { DmaAddr } from '../../drivers/base/types/address';
+import { PAGE_SIZE, alignDown } from '../../drivers/base/types/bits';
+import { SmmuV3Device } from '../../drivers/iommu/arm-smmu-v3/driver';
+import { Opcode } from '../../drivers/iommu/arm-smmu-v3/regs/commands';
 import { iommuUnmap } from '../../mm/iommu/map';
 import { newGather } from '../../mm/iommu/gather';
+import { pageSizesIn } from '../../mm/iommu/page-sizes';
 import { TableDomain } from '../../mm/io-pgtable/table-domain';
 import { pageToPhys } from '../../mm/page-alloc';
+import { freesCarefully } from './driver-bench';
 import {
   READ_WRITE,
   at,
@@ -40,9 +46,6 @@ const isOneOf = ({ nodes }: IommuMaster, names: RegExp): boolean =>
 
 /** Its TLB may take again what was just flushed: all but that of dmabench's own, and of OMAP's. */
 const fetchesAhead = (one: IommuMaster): boolean => !isOneOf(one, /^dmabench,|^ti,/);
-
-/** Its driver takes the table from the hardware before it frees it, whoever is attached. */
-const forgetsFreed = (one: IommuMaster): boolean => isOneOf(one, /smmu-v[12]$|smmu-500$|,mmu-/);
 
 /** Its table is changed, and nobody is told: the core would call `sync` next. */
 const unmapUnsynced = ({ ops, iova }: OwnDomain): void => {
@@ -144,8 +147,8 @@ const noClean: IommuBug = {
 
 const reusedTable: IommuBug = {
   name: 'a_table_is_freed_while_the_hardware_has_it',
-  rules: ['device-access-unmapped', 'device-access-after-unmap', 'never-written-bytes'],
-  serves: one => endsFaults(one) && !forgetsFreed(one),
+  rules: ['table-freed-in-use'],
+  serves: one => endsFaults(one) && !freesCarefully(one.nodes),
   run: (t, own, isWrong) => {
     const { group, iova } = own;
     const memory = new LateTableMemory(t.machine.kernel);
@@ -167,6 +170,70 @@ const reusedTable: IommuBug = {
       // While it was attached, what was invalidated may have been fetched again.
       if (isWrong) ops.flushAll();
       else iommu.domainFree(domain);
+    });
+  },
+};
+
+/** Of versions 3.2 on SYSMMUs keep steps of walks; OMAP's and dmabench's own keep none. */
+const keepsSteps = ({ nodes }: IommuMaster): boolean =>
+  nodes.every(node => {
+    const { compatible } = node;
+    const [major = 0, minor = 0] = node.cells('dmabench,sysmmu-version') ?? [];
+    if (compatible.some(name => name.endsWith('-sysmmu'))) return major * 0x80 + minor >= 0x182;
+    return !compatible.some(name => /^(?:ti|dmabench),/.test(name));
+  });
+
+/** Less than what a table of the last level translates is not unmapped with its table. */
+const LEAST_TABLE_SPAN = 0x10_0000;
+
+/**
+ * Unmaps all that a table translates, and with it the table: the size, 0 where none goes. The largest
+ * that is taken has a table in any format.
+ */
+const unmapWithTable = ({ ops }: Pick<OwnDomain, 'ops'>, iova: DmaAddr): number =>
+  pageSizesIn(ops.pageSizes)
+    .filter(size => size >= LEAST_TABLE_SPAN)
+    .toReversed()
+    .find(size => ops.unmap(dmaAddr(alignDown(iova, size)), size, 1, newGather()) > 0) ?? 0;
+
+const earlyTableFree: IommuBug = {
+  name: 'a_table_is_freed_before_the_flush',
+  rules: ['table-freed-in-use'],
+  serves: one => endsFaults(one) && keepsSteps(one),
+  run: (t, own, isWrong) => {
+    const memory = new LateTableMemory(t.machine.kernel);
+    own.withBuffer(0, buffer => {
+      withDomainIn(own, memory, ops => {
+        mapBuffer(t, { ops }, own.iova, buffer);
+        touch(own);
+        memory.isForgetful = isWrong;
+        t.ok(unmapWithTable({ ops }, own.iova) > 0, 'a table to go');
+        memory.isForgetful = false;
+        ops.flushAll();
+      });
+    });
+  },
+};
+
+const smmuV3Of = ({ group }: OwnDomain): SmmuV3Device | null =>
+  group.streams.flatMap(({ iommu }) => (iommu instanceof SmmuV3Device ? [iommu] : []))[0] ?? null;
+
+/** What was commanded takes effect by a sync only; until then, everything may be as it was. */
+const noSync: IommuBug = {
+  name: 'the_sync_behind_the_commands_is_missing',
+  rules: ['stale-translation'],
+  serves: one => isOneOf(one, /^arm,smmu-v3$/),
+  run: (t, own, isWrong) => {
+    const { commands } = t.need(smmuV3Of(own), 'a queue of commands');
+    own.withBuffer(ORDER, buffer => {
+      mapBuffer(t, own, own.iova, buffer);
+      touch(own);
+      commands.forgets = isWrong ? (opcode): boolean => opcode === Opcode.Sync : null;
+      iommuUnmap(own.ops, own.iova, PAGE_SIZE);
+      commands.forgets = null;
+      touch(own);
+      own.ops.flushAll();
+      iommuUnmap(own.ops, at(own.iova, PAGE_SIZE), PAGE_SIZE);
     });
   },
 };
@@ -258,6 +325,8 @@ export const IOMMU_BUGS: readonly IommuBug[] = [
   earlyFree,
   noClean,
   reusedTable,
+  earlyTableFree,
+  noSync,
   wrongOrder,
   noZap,
 ];

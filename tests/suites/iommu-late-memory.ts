@@ -12,10 +12,14 @@ interface Word {
 
 /**
  * Memory for tables whose stores come late: while `isLate`, a store waits until `carryOut`, after the
- * maintenance that was meant for it, as if that had been left out.
+ * maintenance that was meant for it, as if that had been left out. While `isForgetful`, tables do not
+ * invalidate what walkers keep of them.
  */
 export class LateTableMemory implements TableMemory {
   isLate = false;
+  isForgetful = false;
+  /** Tables that were given back. */
+  frees = 0;
   high = 0;
   readonly #kernel: Kernel;
   readonly #waiting = new Map<CpuAddr, Word>();
@@ -30,7 +34,10 @@ export class LateTableMemory implements TableMemory {
     return page === null ? null : layout.physToVirt(pageToPhys(page));
   }
 
+  readonly mayInvalidate = (): boolean => !this.isForgetful;
+
   free(address: CpuAddr, order: number): void {
+    this.frees++;
     const { pages, layout } = this.#kernel.mm;
     const physical = layout.virtToPhys(address);
     if (physical !== null) pages.freePagesAt(physToPage(physical), order);

@@ -81,7 +81,7 @@ export class SmmuV3Silicon {
       isChecked,
       tlbEntries,
       onGuestError: text => this.guestErrors.push(text),
-      onStale: stale => this.stale.push(stale),
+      onStale: stale => this.stale.push(stale) < 0,
       onRefused: refused => this.refused.push(refused),
     });
   }

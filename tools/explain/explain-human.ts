@@ -4,7 +4,7 @@ import { table } from '../report/table';
 import { paragraph, plural, printable } from '../report/text';
 import type { Paint } from '../report/text';
 import { REASONS } from '../rules/reasons';
-import type { KeptFinding } from '../run/findings';
+import type { KeptFinding, Proof } from '../run/findings';
 import { storyLines } from './story-human';
 import type { Story } from './story';
 
@@ -47,13 +47,16 @@ const headLines = (kept: KeptFinding, paint: Paint, width: number): string[] => 
 };
 
 const withoutStory = ({ proof }: KeptFinding, width: number): string[] =>
-  proof === 'evidence'
-    ? paragraph(
-        '',
-        'This needs no schedule to be shown: it is wrong whatever the caches do.',
-        width,
-      )
-    : paragraph('', 'There is no story of this finding: it was not looked at again.', width);
+  paragraph('', WITHOUT_STORY[proof], width);
+
+const WITHOUT_STORY: Readonly<Record<Proof, string>> = {
+  evidence: 'This needs no schedule to be shown: it is wrong whatever the caches do.',
+  replayed:
+    'It takes one step, which was replayed with real caches: the IOMMU goes by what it kept.',
+  'not-replayed':
+    'It takes one step of the IOMMU, by what it kept, which the machine with real caches did not take.',
+  'not-investigated': 'There is no story of this finding: it was not looked at again.',
+};
 
 /** What follows from the story, in words. */
 const conclusion = (kept: KeptFinding, paint: Paint, width: number): string[] => {

@@ -17,6 +17,8 @@ export const siteKey = ({ layer, call, at }: Site): string => `${at} ${layer} ${
 const UNDER_MAINTENANCE = new Plumbing([
   /^\/drivers\/base\//,
   /^\/arch\/[^/]+\/mm\/(?:cache|tlb|barrier|init)/,
+  /^\/mm\/iommu\/(?:counted|cookie)\./,
+  /^\/mm\/io-pgtable\/gated-flush\./,
   /\/node_modules\//,
   /^\/tools\//,
   /^\/node:/,

@@ -96,6 +96,11 @@ export const REASONS: Readonly<Record<RuleId, Reason>> = {
     why: 'With iommu.strict=0 an unmap takes the entry out of the table and leaves it in the TLB; its addresses go to nobody until everything is invalidated, when 255 are waiting or after 10 ms. A device that goes on meanwhile reaches the memory, whoever has that by then. No driver is wrong that stops its device first: the window is the price of fewer invalidations, and is no protection against a device that is not trusted.',
     source: 'drivers/iommu/dma-iommu.c, queue_iova(); kernel-parameters.txt, iommu.strict',
   },
+  'table-freed-in-use': {
+    why: 'An IOMMU keeps steps of walks, too: which table is next. When an entry that led to a table is taken away, what was kept of it must be invalidated, and that have completed, before the memory of the table is given to somebody else; and a domain must be detached before its tables are. Else whatever is written there next is taken for translations, at any moment, for walks need no transaction.',
+    source:
+      'drivers/iommu/io-pgtable-arm.c, __arm_lpae_unmap (io_pgtable_tlb_flush_walk before the table is freed); Documentation/arch/arm64; ARM DDI 0487 D8.14',
+  },
   'stale-device-cache': {
     why: 'What a GPU has read it may keep in a cache of its own, and what it has written it need not have written back: each cache is flushed by command, in the command stream. Between engines, and between jobs whose textures the CPU has changed meanwhile, the driver flushes; cache maintenance of the CPU does not reach in there.',
     source:

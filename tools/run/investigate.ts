@@ -16,13 +16,14 @@ import {
 } from '../../arch/arm/coherence/verdicts';
 import { findWitness } from '../../arch/arm/coherence/witness';
 import type { Witness, WitnessGoal } from '../../arch/arm/coherence/witness';
+import { hex } from '../../drivers/base/types/address';
 import { BenchError } from '../../drivers/base/types/errors';
-import type { MissingCall } from '../../drivers/base/types/finding';
+import type { KeptUse, MissingCall } from '../../drivers/base/types/finding';
 import { storyOf } from '../explain/make-story';
 import type { CountedFinding, Investigated } from './findings';
 import { bootJob, runCaseOf } from './job';
 import type { BenchOptions, Job } from './job';
-import { replays } from './replay';
+import { replays, replaysKept } from './replay';
 
 /** Of one case so many value findings are looked at again; the rest are counted. */
 export const MOST_INVESTIGATED = 16;
@@ -39,13 +40,15 @@ export const investigate = (
   found: readonly CountedFinding[],
   most = MOST_INVESTIGATED,
 ): readonly Investigated[] => {
-  const ofValues = found.filter(isOfValues).slice(0, most);
+  const looked = found.filter(one => isOfValues(one) || one.kept !== undefined).slice(0, most);
+  const ofValues = looked.filter(isOfValues);
   const recorded = ofValues.length === 0 ? null : record(options, job, index, ofValues);
   return found.map(raw => {
-    if (!isOfValues(raw)) return { raw, ...NOTHING, proof: 'evidence' };
-    if (recorded === null || !ofValues.includes(raw)) {
-      return { raw, ...NOTHING, proof: 'not-investigated' };
-    }
+    const { kept } = raw;
+    if (!isOfValues(raw) && kept === undefined) return { raw, ...NOTHING, proof: 'evidence' };
+    if (!looked.includes(raw)) return { raw, ...NOTHING, proof: 'not-investigated' };
+    if (kept !== undefined) return examineKept(options, job, index, raw, kept);
+    if (recorded === null) return { raw, ...NOTHING, proof: 'not-investigated' };
     return examine(options, job, index, raw, recorded);
   });
 };
@@ -108,6 +111,35 @@ const examine = (
     script,
     because: classified.because,
   };
+};
+
+/**
+ * What an IOMMU kept is shown by a schedule of one step: it goes by that, where else it would have
+ * looked at its tables; or, as nothing happens in between, before the next event it walks on.
+ */
+const examineKept = (
+  options: BenchOptions,
+  job: Job,
+  index: number,
+  raw: CountedFinding,
+  kept: KeptUse,
+): Investigated => {
+  const { step, iommu, leads } = kept;
+  const event = step === 'use-kept' ? raw.event : raw.event + 1;
+  const line = leads === null ? {} : { line: hex(leads) };
+  const script = [JSON.stringify({ event, step, iommu, ...line })];
+  const isShown = replaysKept(options, job, index, script, { kept, event: raw.event });
+  const proof = isShown ? 'replayed' : 'not-replayed';
+  return { raw, proof, story: null, script, because: becauseOf(kept, raw.event) };
+};
+
+const becauseOf = ({ step, iommu, leads }: KeptUse, event: number): string => {
+  if (step === 'walk-kept') {
+    const table = hex(leads ?? 0);
+    return `after event ${event} ${iommu} still has the way to the table at ${table}, and a walk that nobody asked for may take it`;
+  }
+  const where = leads === null ? 'that leads nowhere' : `that leads to ${hex(leads)}`;
+  return `at event ${event} ${iommu} still has an entry ${where}, which no invalidation has ended`;
 };
 
 /** What the history of a line says of a finding. */

@@ -1,11 +1,13 @@
 import { parseScript } from '../../arch/arm/adversary/script';
+import type { Script } from '../../arch/arm/adversary/script';
 import { ScriptAdversary } from '../../arch/arm/adversary/scripted';
 import { CpuComplex } from '../../arch/arm/complex';
 import type { Complex } from '../../arch/arm/complex-parts';
 import type { StaleAccess, Versions } from '../../arch/arm/concrete/versions';
 import type { WitnessGoal } from '../../arch/arm/coherence/witness';
 import { BenchError, InputError, UnmodelledError } from '../../drivers/base/types/errors';
-import type { ByteRange } from '../../drivers/base/types/finding';
+import type { ByteRange, KeptUse } from '../../drivers/base/types/finding';
+import type { Hardware } from '../../machines/hardware';
 import { bootJob, finishScript, runCaseOf } from './job';
 import type { BenchOptions, Job } from './job';
 
@@ -43,23 +45,55 @@ export const replays = (
   const last = Math.max(goal.event + 1, ...script.steps.map(({ event }) => event));
   adversary.before(goal.event + 1, look);
   adversary.before(last, look);
+  const isFollowed = follows(options, job, index, script, adversary, hardware => {
+    versions = versionsOf(hardware.complex);
+    // As they come: a run may have more of them than are kept.
+    versions.onStale = access => {
+      isStale ||= isGoal(access, goal);
+    };
+  });
+  look();
+  return isFollowed && (goal.kind === 'stale' ? isStale : isLost);
+};
+
+/**
+ * As `replays`, of a schedule in which an IOMMU does what `kept` says at an event: it had kept that,
+ * and the transaction, if there is one, goes there.
+ */
+export const replaysKept = (
+  options: BenchOptions,
+  job: Job,
+  index: number,
+  lines: readonly string[],
+  { kept, event }: { readonly kept: KeptUse; readonly event: number },
+): boolean => {
+  const script = parseScript(lines.join('\n'), 'witness');
+  const { access, leads } = kept;
+  let isLed = access === null;
+  const isFollowed = follows(options, job, index, script, new ScriptAdversary(script), hardware => {
+    hardware.onLed = ({ master, address, to }) => {
+      const isThere = hardware.complex.pulse.now === event && to === leads;
+      isLed ||= isThere && master === access?.master && address === access.address;
+    };
+  });
+  return isFollowed && isLed;
+};
+
+/** Runs the first cases of a job under a script; false if the machine does not take all its steps. */
+const follows = (
+  options: BenchOptions,
+  job: Job,
+  index: number,
+  script: Script,
+  adversary: ScriptAdversary,
+  onPower: (hardware: Hardware) => void,
+): boolean => {
   try {
-    const bench = bootJob(options, job, {
-      adversary,
-      versions: true,
-      onPower: hardware => {
-        versions = versionsOf(hardware.complex);
-        // As they come: a run may have more of them than are kept.
-        versions.onStale = access => {
-          isStale ||= isGoal(access, goal);
-        };
-      },
-    });
+    const bench = bootJob(options, job, { adversary, versions: true, onPower });
     for (let i = 0; i <= index; i++) runCaseOf(bench, job, i);
     finishScript(bench, script);
-    look();
     script.checkTaken();
-    return goal.kind === 'stale' ? isStale : isLost;
+    return true;
   } catch (error) {
     // A step that the machine refuses: the schedule is none of this machine.
     if (error instanceof InputError || error instanceof UnmodelledError) return false;

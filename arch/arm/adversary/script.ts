@@ -26,6 +26,9 @@ import type { Step } from '../concrete/whims';
  * last met (through any that permits it, unless given); of several copies in a virtually tagged
  * cache the n-th leaves, in the order in which their pages were met (the first, unless given).
  *
+ * Of an IOMMU, `iommu` by its name:
+ *   walk-kept          it goes on with a walk in the table at `line`, by a step that it kept
+ *
  * Beside these, what the machine is to do when it comes to a choice:
  *   hold               the store, or the operation of maintenance, of that very event waits; with a
  *                      line only if it is to that line. Younger stores of a later epoch then wait
@@ -37,14 +40,19 @@ import type { Step } from '../concrete/whims';
  *                      writes them back first
  *   pass-by            operations by set and way of that CPU miss that line, for `n` events (one,
  *                      unless given): it was elsewhere when they came by
+ *   use-kept           that `iommu` goes by what it kept, which leads to `line` (without one, nowhere),
+ *                      whatever its tables say by now
  * A script with drain-outer and without hold-outer holds all that leaves the outer cache.
  *
  * An exclusive outer cache is in the checker's tables only: the concrete machine has none.
  */
 
 /** What is not a step but a choice that the machine has anyway. */
-const CHOICES = ['hold', 'hold-outer', 'write-back-first', 'pass-by'] as const;
+const CHOICES = ['hold', 'hold-outer', 'write-back-first', 'pass-by', 'use-kept'] as const;
 type Choice = (typeof CHOICES)[number];
+
+/** What IOMMUs do. */
+const WALK_KEPT = 'walk-kept';
 
 /** Steps for which no line is needed. */
 const LINELESS: readonly string[] = [
@@ -53,17 +61,20 @@ const LINELESS: readonly string[] = [
   'drain-store',
   'complete-maintenance',
   'drop-tlb',
+  'use-kept',
 ] satisfies readonly ScriptStep['step'][];
 
-const KEYS: readonly string[] = ['event', 'step', 'line', 'cpu', 'n', 'optional'];
+const KEYS: readonly string[] = ['event', 'step', 'line', 'cpu', 'iommu', 'n', 'optional'];
 
 /** One line of a script. */
 export interface ScriptStep {
   readonly event: number;
-  readonly step: Step | Choice;
+  readonly step: Step | Choice | typeof WALK_KEPT;
   /** Physical address; null for a step that is not about a line. */
   readonly line: number | null;
   readonly cpu: number;
+  /** Null for a step that is no IOMMU's. */
+  readonly iommu: string | null;
   /** Null: see above for what is chosen then. */
   readonly n: number | null;
   /** It may be refused. */
@@ -112,11 +123,15 @@ export class Script {
 const WANTED: Readonly<Partial<Record<string, string>>> = {
   hold: 'with a store or maintenance to hold',
   'write-back-first': 'or a later one, with dirty bytes of the line to invalidate',
+  'use-kept': 'at which the IOMMU had kept that, and its tables said something else',
   'pass-by': 'or one of those for which it is said, with an operation by set and way on the line',
 } satisfies Partial<Record<Choice, string>>;
 
 const isStep = (value: unknown): value is ScriptStep['step'] =>
-  isChoice(value) || STEPS.some(step => step === value);
+  isChoice(value) || isWalk(value) || STEPS.some(step => step === value);
+
+/** A step of an IOMMU. */
+export const isWalk = (value: unknown): value is typeof WALK_KEPT => value === WALK_KEPT;
 
 export const isChoice = (value: unknown): value is Choice =>
   CHOICES.some(choice => choice === value);
@@ -145,17 +160,27 @@ const parseStep = (line: string, place: string): ScriptStep => {
   const record = parseRecord(line, place);
   const unknown = Object.keys(record).find(key => !KEYS.includes(key));
   if (unknown !== undefined) throw wrong(unknown, `one of ${KEYS.join(', ')}`, record[unknown]);
-  const { event, step, line: address, cpu = 0, n, optional = false } = record;
+  const { event, step, line: address, cpu = 0, iommu, n, optional = false } = record;
   if (!isCount(event) || event < 1) throw wrong('event', 'an event number from 1', event);
-  if (!isStep(step)) throw wrong('step', `one of ${[...CHOICES, ...STEPS].join(', ')}`, step);
+  if (!isStep(step))
+    throw wrong('step', `one of ${[...CHOICES, WALK_KEPT, ...STEPS].join(', ')}`, step);
   const isLineless = address === undefined && LINELESS.includes(step);
   const physical = isLineless ? null : addressOf(address);
   if (physical !== null && !isCount(physical))
     throw wrong('line', 'an address such as "0x80001000"', address);
   if (!isCount(cpu)) throw wrong('cpu', 'a CPU number', cpu);
+  const isOfIommu = step === 'use-kept' || isWalk(step);
+  if (isOfIommu !== (typeof iommu === 'string')) {
+    throw wrong(
+      'iommu',
+      isOfIommu ? 'the name of an IOMMU' : 'nothing: it is a step of a CPU',
+      iommu,
+    );
+  }
   if (n !== undefined && !isCount(n)) throw wrong('n', 'a number', n);
   if (typeof optional !== 'boolean') throw wrong('optional', 'true or false', optional);
-  return { event, step, line: physical, cpu, n: n ?? null, optional, place };
+  const whose = typeof iommu === 'string' ? iommu : null;
+  return { event, step, line: physical, cpu, iommu: whose, n: n ?? null, optional, place };
 };
 
 const addressOf = (value: unknown): number =>

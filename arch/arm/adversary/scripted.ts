@@ -6,7 +6,7 @@ import { expectName, rowsOf, rowsState } from '../../../drivers/base/hw/state-ar
 import { OF_LINE } from '../concrete/whims';
 import type { Whims } from '../concrete/whims';
 import type { Adversary, AdversaryMachine } from './adversary';
-import { isChoice } from './script';
+import { isChoice, isWalk } from './script';
 import type { Script, ScriptStep } from './script';
 
 /** Something to be done before an event, after the steps that the script has there. */
@@ -14,6 +14,9 @@ interface Question {
   readonly event: number;
   ask(): void;
 }
+
+/** Lets an IOMMU walk in a table by a step that it kept; false if it kept none. */
+export type WalkKept = (iommu: string, table: number) => boolean;
 
 /** Exactly the steps of a script, and nothing else spontaneous: no line leaves for want of room. */
 export class ScriptAdversary implements Adversary {
@@ -32,9 +35,12 @@ export class ScriptAdversary implements Adversary {
   readonly #holds: ReadonlyMap<number, readonly ScriptStep[]>;
   readonly #writeBacks: readonly ScriptStep[];
   readonly #passed: readonly ScriptStep[];
+  readonly #uses: readonly ScriptStep[];
   /** The event at which a write-back-first was made use of. */
   readonly #usedAt = new Map<ScriptStep, number>();
   readonly #questions: Question[] = [];
+  /** Of a machine without IOMMUs: none has kept anything. */
+  #walkKept: WalkKept = () => false;
   #next = 0;
   #machine: AdversaryMachine | null = null;
 
@@ -48,6 +54,7 @@ export class ScriptAdversary implements Adversary {
     );
     this.#writeBacks = steps.filter(({ step }) => step === 'write-back-first');
     this.#passed = steps.filter(({ step }) => step === 'pass-by');
+    this.#uses = steps.filter(({ step }) => step === 'use-kept');
     const holdsOuter = steps.filter(({ step }) => step === 'hold-outer');
     this.delaysOuterWrites =
       holdsOuter.some(({ line }) => line === null) ||
@@ -66,6 +73,21 @@ export class ScriptAdversary implements Adversary {
   before(event: number, ask: () => void): void {
     this.#questions.push({ event, ask });
     this.#questions.sort((a, b) => a.event - b.event);
+  }
+
+  /** Before the machine starts: by whom the steps of IOMMUs are taken. */
+  forIommus(walkKept: WalkKept): void {
+    this.#walkKept = walkKept;
+  }
+
+  /** An IOMMU could go by what it kept, which leads there or nowhere: whether it does. */
+  usesKept(iommu: string, leads: number | null): boolean {
+    const now = this.#machine?.pulse.now ?? 0;
+    const chosen = this.#uses.find(
+      step => step.event === now && step.iommu === iommu && step.line === leads,
+    );
+    if (chosen !== undefined) this.#script.noteTaken(chosen);
+    return chosen !== undefined;
   }
 
   delaysStore(_cached: boolean, word: number): boolean {
@@ -171,7 +193,7 @@ export class ScriptAdversary implements Adversary {
     if (whims === undefined) {
       throw new InputError({ place, property: 'cpu', expected: 'a CPU', found: `${cpu}` });
     }
-    if (takes(whims, scripted)) {
+    if (this.#takes(whims, scripted)) {
       this.#script.noteTaken(scripted);
       return;
     }
@@ -179,15 +201,16 @@ export class ScriptAdversary implements Adversary {
     const found = `${step} at event ${this.#machine?.pulse.now ?? 0}, which it does not permit`;
     throw new InputError({ place, expected: 'a step that the machine permits there', found });
   }
-}
 
-/** Takes a step; false if the machine refuses it. */
-const takes = (whims: Whims, { step, line, n }: ScriptStep): boolean => {
-  if (isChoice(step)) {
-    // Without a line all writes are held from the start.
-    return line === null || whims.holdOuter(whims.wordOf(line));
+  /** False if the machine refuses the step. */
+  #takes(whims: Whims, { step, iommu, line, n }: ScriptStep): boolean {
+    if (isWalk(step)) return this.#walkKept(iommu ?? '', line ?? 0);
+    if (isChoice(step)) {
+      // Without a line all writes are held from the start.
+      return line === null || whims.holdOuter(whims.wordOf(line));
+    }
+    if (line === null) return whims.take(step, 0, n ?? 0);
+    const word = whims.wordOf(line);
+    return word >= 0 && whims.take(step, word, n ?? OF_LINE);
   }
-  if (line === null) return whims.take(step, 0, n ?? 0);
-  const word = whims.wordOf(line);
-  return word >= 0 && whims.take(step, word, n ?? OF_LINE);
-};
+}

@@ -29,6 +29,10 @@ export class CoherentMemory extends DmaMemory {
     }
   }
 
+  protected override peekRam(word: number): number {
+    return this.#domain.coherentRead(word);
+  }
+
   protected writeRam(
     word: number,
     offset: number,

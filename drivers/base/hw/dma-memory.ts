@@ -33,20 +33,22 @@ export interface TransferWindows {
 const join4 = (a: number, b: number, c: number, d: number): number =>
   (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 
-/** What is in RAM of translation tables: for walks that are no event of the machine. */
+/** What a walker finds of translation tables: for walks that are no event of the machine. */
 export class UnseenTables {
   /** Of what readTable64 read last. */
   tableHigh = 0;
   readonly #ram: Ram;
+  readonly #peek: (word: number) => number;
 
-  constructor(ram: Ram) {
+  constructor(ram: Ram, peek: (word: number) => number) {
     this.#ram = ram;
+    this.#peek = peek;
   }
 
   /** As DmaMemory.readTable. */
   readTable(address: number): number | null {
     const word = this.#ram.wordOf(address);
-    return word < 0 ? null : this.#ram.readWord(word) >>> 0;
+    return word < 0 ? null : this.#peek(word) >>> 0;
   }
 
   /** As DmaMemory.readTable64. */
@@ -82,7 +84,7 @@ export abstract class DmaMemory {
   /** `piece`: the bytes of the shortest line of any cache, if below MAX_PIECE; a power of two. */
   constructor(ram: Ram, io: IoBus, observe: LineObserver, piece = MAX_PIECE) {
     this.ram = ram;
-    this.unseen = new UnseenTables(ram);
+    this.unseen = new UnseenTables(ram, word => this.peekRam(word));
     this.#io = io;
     this.#observe = observe;
     this.#piece = piece;
@@ -195,6 +197,11 @@ export abstract class DmaMemory {
   /** As readRam, an aligned word or two for the walker of an IOMMU. */
   protected walkRam(word: number, length: 4 | 8, into: Uint8Array): void {
     this.readRam(word, 0, length, into, 0);
+  }
+
+  /** A word as readRam finds it, without a trace. */
+  protected peekRam(word: number): number {
+    return this.ram.readWord(word);
   }
 
   protected abstract writeRam(

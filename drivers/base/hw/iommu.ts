@@ -27,6 +27,18 @@ export interface StaleEntry extends IommuAccess {
   readonly newer: number | null;
 }
 
+/**
+ * Told before a transaction goes its way. True: it goes by what was kept; only whoever replays a
+ * schedule wants that.
+ */
+export type StaleEntrySink = (stale: StaleEntry) => boolean;
+
+/**
+ * By what a walk may begin or go on in a table: what the IOMMU is told of where tables are, or a step
+ * that it kept.
+ */
+export type TableUse = 'root' | 'step';
+
 /** Why a transaction was not let through. */
 export type RefusalCause =
   /** The stream is set to abort, or is none that the IOMMU knows. */

@@ -38,6 +38,7 @@ const UNDER_DRIVERS = new Plumbing([
   /\/node_modules\//,
   /^\/node:/,
   /^\/drivers\/.*\/model[./]/,
+  /^\/drivers\/iommu\/(?:hw|walk)\//,
   // A device that suites drive: what is wrong stands in the suite.
   /^\/drivers\/misc\/test-master\/driver\./,
 ]);
@@ -47,7 +48,7 @@ const FRAME = /^\s+at (?:.*\()?(?:file:\/\/)?(.+?):(\d+):\d+\)?$/;
 const OWN_PATH = /^(.*)drivers\/base\/types\/call-site\.[jt]s$/;
 
 /** Frames that are looked at: plumbing is not deeper. */
-const DEPTH = 40;
+const DEPTH = 64;
 
 class CapturedSite implements CallSite {
   readonly #error: { stack?: string } = {};

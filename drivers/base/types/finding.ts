@@ -49,6 +49,19 @@ export interface Finding {
 }
 
 /**
+ * What an IOMMU does in the schedule that shows a finding: it goes by what it kept for a transaction,
+ * or walks on, unasked, in a table that it kept the way to.
+ */
+export interface KeptUse {
+  readonly step: 'use-kept' | 'walk-kept';
+  readonly iommu: string;
+  /** Where what was kept leads; null: nowhere. */
+  readonly leads: number | null;
+  /** The transaction that goes there; null if none does. */
+  readonly access: { readonly master: string; readonly address: number } | null;
+}
+
+/**
  * A finding as it is made, on the machine it was made on. One of values is about a line whose
  * history is looked at in a second run, which then gives the final rule, what is missing, and a
  * witness.
@@ -64,6 +77,8 @@ export interface RawFinding {
   readonly event: number;
   /** What the state sets said (arch/arm/coherence/sets.ts); null for a rule with own evidence. */
   readonly verdict: number | null;
+  /** Of an IOMMU's; absent: it does nothing. */
+  readonly kept?: KeptUse;
 }
 
 /** Where findings go. */

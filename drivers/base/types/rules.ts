@@ -101,6 +101,10 @@ export const RULES = {
     sentence:
       'A device that did not stop may still reach what was unmapped: lazy mode invalidates later.',
   },
+  'table-freed-in-use': {
+    severity: 'error',
+    sentence: "Memory of an IOMMU's table is given back while the IOMMU may still walk there.",
+  },
   'stale-device-cache': {
     severity: 'error',
     sentence: 'A cache inside a device may have other bytes than memory: it was not flushed.',

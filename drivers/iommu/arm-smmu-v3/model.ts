@@ -3,7 +3,7 @@ import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuHook } from '../../base/hw/dma-port';
 import type { EventQueue, Timer } from '../../base/hw/event-queue';
-import type { RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type { RefusedAccess, StaleEntrySink, TableUse } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { TxResult } from '../../base/hw/mmio';
@@ -42,7 +42,7 @@ export interface SmmuV3Ports {
   /** Translations that it keeps; 0: it keeps nothing at all. */
   readonly tlbEntries: number;
   readonly onGuestError: GuestErrorSink;
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   readonly onRefused: (refused: RefusedAccess) => void;
 }
 
@@ -84,6 +84,11 @@ export class SmmuV3 extends Device {
     const { sidBits } = this.#ports.features;
     invariant(sid !== undefined && sid < 2 ** sidBits, `${this.name} has no stream ${sid}`);
     return this.#unit.stream(sid, master);
+  }
+
+  /** By what a walk may come to a table that begins in these bytes; null: by nothing. */
+  walksInto(start: number, size: number): TableUse | null {
+    return this.#unit.walksInto(start, size);
   }
 
   /** BenchError while a command is under way or a transaction waits: that cannot be saved. */

@@ -3,7 +3,7 @@ import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuHook } from '../../base/hw/dma-port';
 import type { EventQueue } from '../../base/hw/event-queue';
-import type { RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type { RefusedAccess, StaleEntrySink, TableUse } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { registerFile } from '../../base/hw/register-file';
@@ -48,8 +48,8 @@ export interface ArmSmmuPorts {
   readonly contextIrqs: readonly IrqLine[];
   readonly events: EventQueue;
   readonly onGuestError: GuestErrorSink;
-  /** Told before the transaction goes its way; null: nobody asks. */
-  readonly onStale: ((stale: StaleEntry) => void) | null;
+  /** Null: nobody asks. */
+  readonly onStale: StaleEntrySink | null;
   /** Told of every fault; null: nobody asks. */
   readonly onRefused: ((refused: RefusedAccess) => void) | null;
 }
@@ -86,11 +86,11 @@ export class ArmSmmu extends Device {
   readonly #stale: StaleSink = (what, older, now) => {
     const { onStale } = this.#ports;
     const access = this.#current;
-    if (onStale === null || access === null) return;
-    const tell = staleSink(access, (kind, from, to) => {
-      onStale({ ...accessOf(access), what: kind, older: from, newer: to });
-    });
-    tell(what, older, now);
+    if (onStale === null || access === null) return false;
+    const tell = staleSink(access, (kind, from, to) =>
+      onStale({ ...accessOf(access), what: kind, older: from, newer: to }),
+    );
+    return tell(what, older, now);
   };
 
   constructor(ports: ArmSmmuPorts) {
@@ -159,6 +159,12 @@ export class ArmSmmu extends Device {
         return at(banks, route.bank).translate(transaction);
       },
     };
+  }
+
+  /** By what a walk may come to a table that begins in these bytes; null: by nothing. */
+  walksInto(start: number, size: number): TableUse | null {
+    if (this.#banks.some(bank => bank.walksFrom(start, size))) return 'root';
+    return this.#lookup.stepInto(start, size) === null ? null : 'step';
   }
 
   /** BenchError during a TLB sync, or while transactions stall: these cannot be saved. */

@@ -2,7 +2,13 @@ import { Device } from '../../base/hw/device';
 import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
-import type { KeptKind, RefusalCause, RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type {
+  KeptKind,
+  RefusalCause,
+  RefusedAccess,
+  StaleEntrySink,
+  TableUse,
+} from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
@@ -33,7 +39,7 @@ export interface SysmmuPorts {
   readonly isChecked: boolean;
   readonly tlbEntries: number;
   readonly onGuestError: GuestErrorSink;
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   readonly onRefused: (refused: RefusedAccess) => void;
 }
 
@@ -70,9 +76,7 @@ export class Sysmmu extends Device {
         translations: kept(),
         steps: version >= FLPD_CACHE ? [kept(), noSteps] : [noSteps, noSteps],
       },
-      staleSink(this.#access, (what, older, newer) => {
-        this.#stale(what, older, newer);
-      }),
+      staleSink(this.#access, (what, older, newer) => this.#stale(what, older, newer)),
       (_context, address) => {
         if (ENABLE.of(this.#regs.ctrl) === 0) return null;
         unseen.translate(this.#regs.root, address, null);
@@ -105,6 +109,14 @@ export class Sysmmu extends Device {
         return this.#translate(address, write);
       },
     };
+  }
+
+  /** By what a walk may come to a table that begins in these bytes; null: by nothing. */
+  walksInto(start: number, size: number): TableUse | null {
+    const { ctrl, root } = this.#regs;
+    if (ENABLE.of(ctrl) === 0) return null;
+    if (root >= start && root < start + size) return 'root';
+    return this.#lookup.stepInto(start, size) === null ? null : 'step';
   }
 
   saveState(): StateValue {
@@ -193,8 +205,8 @@ export class Sysmmu extends Device {
     return this.#answer.refuses(length);
   }
 
-  #stale(what: KeptKind, older: number | null, newer: number | null): void {
-    this.#ports.onStale({ ...this.#whose(), what, older, newer });
+  #stale(what: KeptKind, older: number | null, newer: number | null): boolean {
+    return this.#ports.onStale({ ...this.#whose(), what, older, newer });
   }
 
   #whose(): Omit<RefusedAccess, 'cause'> {

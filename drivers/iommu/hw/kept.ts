@@ -32,6 +32,8 @@ export interface Kept extends Stateful {
    */
   others(context: number, address: number, now: KeptEntry | null): readonly KeptEntry[];
   keep(entry: KeptEntry): void;
+  /** Those that lead to one of these bytes. */
+  leadingInto(start: number, size: number): readonly KeptEntry[];
   /**
    * Forgets those that satisfy the condition; null: all. On a checked machine these are told: what is
    * still valid in memory may be fetched again at once.
@@ -47,6 +49,10 @@ const holdsFor = (entry: KeptEntry, context: number, address: number): boolean =
 /** True if it makes no difference for an address which of the two is used. */
 const isAlike = (a: KeptEntry, b: KeptEntry, address: number): boolean =>
   a.attributes === b.attributes && a.leads + (address - a.start) === b.leads + (address - b.start);
+
+/** True for an entry whose first address leads to one of these bytes. */
+const leadsInto = ({ leads }: KeptEntry, start: number, size: number): boolean =>
+  leads >= start && leads < start + size;
 
 /** So many entries; the one that was used the longest time ago makes room for another. */
 export class LruKept implements Kept {
@@ -80,6 +86,10 @@ export class LruKept implements Kept {
     if (this.#capacity === 0) return;
     if (this.#entries.length >= this.#capacity) this.#entries.pop();
     this.#entries.unshift(entry);
+  }
+
+  leadingInto(start: number, size: number): readonly KeptEntry[] {
+    return this.#entries.filter(entry => leadsInto(entry, start, size));
   }
 
   invalidate(condition: KeptCondition | null): readonly KeptEntry[] {
@@ -119,9 +129,9 @@ export class LruKept implements Kept {
 type BySize = Map<number, Map<number, KeptEntry[]>>;
 
 /**
- * Every cache at once, for a checked machine: what was ever kept and not invalidated since may still
- * be there, and none need be. So memory is always looked at, and what else might have been used is
- * told.
+ * Every cache at once, for a checked machine and for one that follows a schedule: what was ever kept
+ * and not invalidated since may still be there, and none need be. So memory is always looked at, and
+ * what else might have been used is told.
  */
 export class EveryKept implements Kept {
   readonly #contexts = new Map<number, BySize>();
@@ -146,6 +156,13 @@ export class EveryKept implements Kept {
     const starts = madeIn(sizes, size, (): Map<number, KeptEntry[]> => new Map());
     const kept = madeIn(starts, start, (): KeptEntry[] => []);
     if (!kept.some(other => isAlike(other, entry, start))) kept.push(entry);
+  }
+
+  leadingInto(start: number, size: number): readonly KeptEntry[] {
+    return [...this.#contexts.values()]
+      .flatMap(sizes => [...sizes.values()])
+      .flatMap(starts => [...starts.values()])
+      .flatMap(entries => entries.filter(entry => leadsInto(entry, start, size)));
   }
 
   invalidate(condition: KeptCondition | null): readonly KeptEntry[] {

@@ -11,12 +11,15 @@ export interface KeptWalks {
   readonly steps: readonly Kept[];
 }
 
-/** Told of what might have been used instead of what memory has; `now` is null for nothing. */
+/**
+ * Told of what might have been used instead of what memory has; `now` is null for nothing. True: it
+ * is used.
+ */
 export type StaleSink = (
   what: 'translation' | 'walk',
   older: KeptEntry,
   now: WalkedEntry | null,
-) => void;
+) => boolean;
 
 /**
  * Walks for an address of a context as the hardware may do unasked, leaving no trace: no event of the
@@ -59,11 +62,29 @@ export class Lookup implements Stateful {
       return WalkFault.None;
     }
     const fault = walker.translate(regime, address, this.#deepestStep(context, address));
-    this.#keepSteps(walker.walk, context, address);
-    this.#keepTranslation(walker.walk, context, address);
+    const step = this.#keepSteps(walker.walk, context, address);
+    const older = this.#keepTranslation(walker.walk, context, address);
+    if (older !== null) {
+      this.entry = older;
+      return WalkFault.None;
+    }
+    const last = step === null ? fault : walker.translate(regime, address, step);
     this.entry = walker.walk;
     this.level = walker.walk.level;
-    return fault;
+    return last;
+  }
+
+  /**
+   * A step of a walk that is kept, and from which walks may go on in a table that begins in these
+   * bytes; null: there is none.
+   */
+  stepInto(start: number, size: number): KeptEntry | null {
+    for (const kept of this.#kept.steps) {
+      for (const step of kept.leadingInto(start, size)) {
+        if (this.#refetch(step.context, step.start) !== null) return step;
+      }
+    }
+    return null;
   }
 
   /**
@@ -113,22 +134,30 @@ export class Lookup implements Stateful {
     return null;
   }
 
-  #keepSteps(walk: TableWalk, context: number, address: number): void {
+  /** The step that is used instead of what memory has, or null. */
+  #keepSteps(walk: TableWalk, context: number, address: number): KeptEntry | null {
+    let used: KeptEntry | null = null;
     this.#kept.steps.forEach((kept, level) => {
       const step = stepsOf(walk).find(other => other.level === level);
       const now = step === undefined ? null : entryOf(step, context);
-      for (const older of kept.others(context, address, now)) this.#onStale('walk', older, now);
+      for (const older of kept.others(context, address, now)) {
+        if (this.#onStale('walk', older, now)) used = older;
+      }
       if (now !== null && !isKept(kept, now, address)) kept.keep(now);
     });
+    return used;
   }
 
-  #keepTranslation(walk: TableWalk, context: number, address: number): void {
+  /** The translation that is used instead of what memory has, or null. */
+  #keepTranslation(walk: TableWalk, context: number, address: number): KeptEntry | null {
     const { translations } = this.#kept;
     const now = walk.fault === WalkFault.None ? entryOf(walk, context) : null;
+    let used: KeptEntry | null = null;
     for (const older of translations.others(context, address, now)) {
-      this.#onStale('translation', older, now);
+      if (this.#onStale('translation', older, now)) used = older;
     }
     if (now !== null) translations.keep(now);
+    return used;
   }
 }
 

@@ -8,14 +8,11 @@ import type { StaleSink } from './lookup';
 export const staleSink =
   (
     access: { readonly address: number },
-    tell: (what: KeptKind, older: number | null, newer: number | null) => void,
+    tell: (what: KeptKind, older: number | null, newer: number | null) => boolean,
   ): StaleSink =>
   (what, older, now) => {
     const { address } = access;
-    if (what === 'walk') {
-      tell(what, older.leads, now === null ? null : now.leads);
-      return;
-    }
+    if (what === 'walk') return tell(what, older.leads, now === null ? null : now.leads);
     const newer = now === null ? null : now.leads + (address - now.start);
-    tell(what, older.leads + (address - older.start), newer);
+    return tell(what, older.leads + (address - older.start), newer);
   };

@@ -2,7 +2,7 @@ import { Device } from '../../base/hw/device';
 import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
-import type { RefusalCause, RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type { RefusalCause, RefusedAccess, StaleEntrySink, TableUse } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { registerFile } from '../../base/hw/register-file';
@@ -34,7 +34,7 @@ export interface OmapIommuPorts {
   readonly hasBusErrorBack: boolean;
   readonly isChecked: boolean;
   readonly onGuestError: GuestErrorSink;
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   readonly onRefused: (refused: RefusedAccess) => void;
 }
 
@@ -104,6 +104,13 @@ export class OmapIommu extends Device {
     };
   }
 
+  /** By what a walk may come to a table that begins in these bytes; steps of walks are not kept. */
+  walksInto(start: number, size: number): TableUse | null {
+    const { CNTL, TTB } = this.#regs;
+    const isRoot = TTB.value >= start && TTB.value < start + size;
+    return CNTL.ENABLE === 1 && CNTL.WALK === 1 && isRoot ? 'root' : null;
+  }
+
   saveState(): StateValue {
     invariant(this.#waiting.length === 0, `${this.name}: a snapshot while somebody waits`);
     return { registers: this.#regs.saveState(), tlb: this.#tlb.saveState() };
@@ -171,7 +178,7 @@ export class OmapIommu extends Device {
     const tlb = this.#tlb;
     const hit = address < 2 ** 32 ? tlb.find(address) : MISS;
     if (hit === MULTI_HIT) return this.#fault('MULTI_HIT', address);
-    if (hit !== MISS && !this.#isStale(hit, address)) {
+    if (hit !== MISS && !this.#isOverlooked(hit, address)) {
       return this.#answer.passes(tlb.leads(hit, address), tlb.left(hit, address));
     }
     if (CNTL.WALK === 0) return this.#fault('TLB_MISS', address);
@@ -184,8 +191,11 @@ export class OmapIommu extends Device {
     return this.#answer.passes(walk.leads + inPage, walk.size - inPage);
   }
 
-  /** On a checked machine: the entry came from the table, and the table has something else now. */
-  #isStale(index: number, address: number): boolean {
+  /**
+   * On a checked machine: the entry came from the table, which has something else now, and that is
+   * used.
+   */
+  #isOverlooked(index: number, address: number): boolean {
     if (!this.#ports.isChecked || !this.#tlb.isWalked(index)) return false;
     const walker = this.#unseen;
     const fault = walker.translate(this.#regs.TTB.value, address, null);
@@ -193,8 +203,7 @@ export class OmapIommu extends Device {
     const newer = fault === WalkFault.None ? leads + (address - start) : null;
     const older = this.#tlb.leads(index, address);
     if (older === newer) return false;
-    this.#ports.onStale({ ...this.#whose(), what: 'translation', older, newer });
-    return true;
+    return !this.#ports.onStale({ ...this.#whose(), what: 'translation', older, newer });
   }
 
   /** What a walk found takes the victim's place; the next one is beyond it. */

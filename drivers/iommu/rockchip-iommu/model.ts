@@ -2,7 +2,7 @@ import { Device } from '../../base/hw/device';
 import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuHook } from '../../base/hw/dma-port';
-import type { RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type { RefusedAccess, StaleEntry, StaleEntrySink, TableUse } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
@@ -31,7 +31,7 @@ export interface RockchipIommuPorts {
   readonly isChecked: boolean;
   readonly tlbEntries: number;
   readonly onGuestError: GuestErrorSink;
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   readonly onRefused: (refused: RefusedAccess) => void;
 }
 
@@ -77,6 +77,12 @@ export class RockchipIommu extends Device {
     };
   }
 
+  /** By what a walk may come to a table that begins in these bytes; null: by nothing. */
+  walksInto(start: number, size: number): TableUse | null {
+    const uses = this.#banks.map(bank => bank.walksInto(start, size));
+    return uses.find(use => use === 'root') ?? uses.find(use => use !== null) ?? null;
+  }
+
   saveState(): StateValue {
     return { banks: this.#banks.map(bank => bank.saveState()) };
   }
@@ -106,9 +112,7 @@ export class RockchipIommu extends Device {
       walker: new TwoLevelWalker(memory, words),
       lookup: new Lookup(
         { translations: kept(), steps: [kept(), new LruKept(0)] },
-        staleSink(this.#access, (what, older, newer) => {
-          this.#stale({ what, older, newer });
-        }),
+        staleSink(this.#access, (what, older, newer) => this.#stale({ what, older, newer })),
         (_context, address) => bank.walkUnasked(unseen, address),
       ),
       nowhere: kept(),
@@ -117,9 +121,7 @@ export class RockchipIommu extends Device {
       onIrq: () => {
         this.#ports.irq.set(this.#irqLevel());
       },
-      onStaleNowhere: (_access, newer) => {
-        this.#stale({ what: 'translation', older: null, newer });
-      },
+      onStaleNowhere: newer => this.#stale({ what: 'translation', older: null, newer }),
       onRefused: (access, cause) => {
         this.#ports.onRefused({ ...this.#whose(access), cause });
       },
@@ -127,8 +129,8 @@ export class RockchipIommu extends Device {
     return bank;
   }
 
-  #stale(entry: Pick<StaleEntry, 'what' | 'older' | 'newer'>): void {
-    this.#ports.onStale({ ...this.#whose(this.#access), ...entry });
+  #stale(entry: Pick<StaleEntry, 'what' | 'older' | 'newer'>): boolean {
+    return this.#ports.onStale({ ...this.#whose(this.#access), ...entry });
   }
 
   #whose({ master, address, write }: BankAccess): Omit<RefusedAccess, 'cause'> {

@@ -3,7 +3,7 @@ import type { GuestErrorSink } from '../../base/hw/device';
 import type { DmaMemory } from '../../base/hw/dma-memory';
 import type { IommuAnswer, IommuHook } from '../../base/hw/dma-port';
 import type { EventQueue, Timer } from '../../base/hw/event-queue';
-import type { RefusalCause, RefusedAccess, StaleEntry } from '../../base/hw/iommu';
+import type { RefusalCause, RefusedAccess, StaleEntrySink, TableUse } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
 import { TxResult } from '../../base/hw/mmio';
@@ -57,8 +57,8 @@ export interface TrivialIommuPorts {
   /** Entries that a table may have: what APERTURE says. */
   readonly aperturePages: number;
   readonly onGuestError: GuestErrorSink;
-  /** Told before the transaction goes its way; null: nobody asks. */
-  readonly onStale: ((stale: StaleEntry) => void) | null;
+  /** Null: nobody asks. */
+  readonly onStale: StaleEntrySink | null;
   /** Told of every fault, also of those that its registers have no room for; null: nobody asks. */
   readonly onRefused: ((refused: RefusedAccess) => void) | null;
 }
@@ -111,6 +111,17 @@ export class TrivialIommu extends Device {
     return {
       translate: (address, write) => this.#translate({ stream, master, address, write }),
     };
+  }
+
+  /** 'root' if the table of a stream begins in these bytes: there are no others. */
+  walksInto(start: number, size: number): TableUse | null {
+    const isThere = Array.from({ length: STREAMS }, (_, n) => this.#regs.STREAM(n)).some(
+      ({ CTRL, TABLE }) => {
+        const root = TABLE.FRAME * ENTRY_SPAN;
+        return CTRL.MODE === StreamMode.Translate && root >= start && root < start + size;
+      },
+    );
+    return isThere ? 'root' : null;
   }
 
   /** BenchError during an invalidation: what its timer will do cannot be saved. */
@@ -167,17 +178,19 @@ export class TrivialIommu extends Device {
     }
     const entry = tables.readTable(at);
     if (entry === null) return null;
+    let used = entry;
     for (const older of iotlb.others(key, entry)) {
-      onStale?.({
+      const isUsed = onStale?.({
         ...access,
         iommu: this.name,
         what: 'translation',
-        older: frameOf(older),
-        newer: isValid(entry) ? frameOf(entry) : null,
+        older: frameOf(older) + (access.address % ENTRY_SPAN),
+        newer: isValid(entry) ? frameOf(entry) + (access.address % ENTRY_SPAN) : null,
       });
+      if (isUsed === true) used = older;
     }
     if (isValid(entry)) iotlb.keep(key, entry);
-    return entry;
+    return used;
   }
 
   #fault(access: Access, cause: FaultCause, length: number): IommuAnswer {

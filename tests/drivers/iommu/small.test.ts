@@ -37,7 +37,7 @@ const wires = (isChecked = false) => {
     isChecked,
     tlbEntries: 4,
     onGuestError: (text: string) => guestErrors.push(text),
-    onStale: (entry: StaleEntry) => stale.push(entry),
+    onStale: (entry: StaleEntry) => stale.push(entry) < 0,
     onRefused: (access: RefusedAccess) => refused.push(access),
   };
   const word = (at: number, value: number): void => {

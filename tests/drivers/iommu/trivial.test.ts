@@ -40,7 +40,7 @@ const make = (iotlb: Iotlb = new LruIotlb(2)) => {
     events: bench.events,
     aperturePages: PAGES,
     onGuestError: text => guestErrors.push(text),
-    onStale: entry => stale.push(entry),
+    onStale: entry => stale.push(entry) < 0,
     onRefused: access => refused.push(access),
   });
   return { bench, guestErrors, stale, refused, irq, model };
@@ -285,9 +285,9 @@ test('every TLB at once: the table decides, and what else might have been used i
     stream: STREAM,
     address: PAGE_SIZE + 4,
     write: false,
-    older: DATA,
+    older: DATA + 4,
   };
-  t.deepEqual(stale.splice(0), [{ ...told, newer: RAM_BASE }]);
+  t.deepEqual(stale.splice(0), [{ ...told, newer: RAM_BASE + 4 }]);
   entry(1, 0);
   t.is(write(PAGE_SIZE, 1), TxResult.Error);
   t.deepEqual(

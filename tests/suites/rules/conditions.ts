@@ -1,5 +1,5 @@
 import type { Machine } from '../../../machines/machine';
-import { aliasIsHarmless, coreOf } from '../driver-bench';
+import { aliasIsHarmless, coreOf, isTranslated } from '../driver-bench';
 
 /*
  * Why a mistake is none on some machine. Each answers the reason, or null.
@@ -19,6 +19,11 @@ export const invalidatesLazily: Condition = ({ masters, kernel }) =>
   masters.some(({ device }) => kernel.iommus.dmaDomain(device.dev)?.queue)
     ? null
     : 'no master behind an IOMMU that invalidates lazily';
+
+export const leavesTablesToCore: Condition = machine =>
+  machine.masters.some(({ device }) => isTranslated(machine, device.dev))
+    ? null
+    : 'no IOMMU whose driver leaves it to the core when a table may go';
 
 export const hasCache: Condition = machine =>
   coreOf(machine).l1d === null ? 'no data cache' : null;

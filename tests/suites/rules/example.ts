@@ -6,7 +6,7 @@ import type { DriverBench } from '../driver-bench';
 export interface RuleExample {
   readonly rule: RuleId;
   /** The device that is driven; one that does not snoop and is not translated unless this says so. */
-  readonly master?: 'coherent' | 'lazy';
+  readonly master?: 'coherent' | 'lazy' | 'translated';
   /** What a board needs for it beside its own tree: an overlay that is shipped. */
   readonly overlay?: (board: string) => string;
   /** Why the mistake is none on this machine, or null. */

@@ -32,6 +32,7 @@ import { example as staleDeviceCache } from './stale-device-cache';
 import { example as staleDeviceRead } from './stale-device-read';
 import { example as staleTableWord } from './stale-table-word';
 import { example as staleTranslation } from './stale-translation';
+import { example as tableFreedInUse } from './table-freed-in-use';
 
 /** One example for every rule, in the order of the list of rules. */
 export const RULE_EXAMPLES: Readonly<Record<RuleId, RuleExample>> = {
@@ -55,6 +56,7 @@ export const RULE_EXAMPLES: Readonly<Record<RuleId, RuleExample>> = {
   'cacheability-mismatch': cacheabilityMismatch,
   'stale-translation': staleTranslation,
   'lazy-invalidation': lazyInvalidation,
+  'table-freed-in-use': tableFreedInUse,
   'stale-device-cache': staleDeviceCache,
   'stale-table-word': staleTableWord,
   'missing-write-barrier': missingWriteBarrier,

@@ -1,5 +1,10 @@
 import type { IommuAnswer, IommuHook } from '../../../base/hw/dma-port';
-import type { IommuAccess, RefusalCause, RefusedAccess, StaleEntry } from '../../../base/hw/iommu';
+import type {
+  IommuAccess,
+  RefusalCause,
+  RefusedAccess,
+  StaleEntrySink,
+} from '../../../base/hw/iommu';
 import { PAGE_SIZE, alignDown } from '../../../base/types/bits';
 import { ReusedAnswer } from '../../hw/answer';
 import type { KeptEntry } from '../../hw/kept';
@@ -48,7 +53,7 @@ export interface StreamParts {
   readonly stalls: Stalls;
   /** Told which stream has a context; null where nobody asks. */
   readonly onUse: ((context: number, sid: number) => void) | null;
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   readonly onRefused: (refused: RefusedAccess) => void;
 }
 
@@ -87,9 +92,9 @@ export class StreamHook implements IommuHook {
     this.#sid = sid;
     this.#master = master;
     this.mayStall = parts.mayStall;
-    this.#onStale = staleSink(this, (what, older, newer) => {
-      parts.onStale({ ...this.access(), what, older, newer });
-    });
+    this.#onStale = staleSink(this, (what, older, newer) =>
+      parts.onStale({ ...this.access(), what, older, newer }),
+    );
   }
 
   translate(address: number, write: boolean): IommuAnswer | null {

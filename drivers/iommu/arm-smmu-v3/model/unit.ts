@@ -1,6 +1,6 @@
 import type { GuestErrorSink } from '../../../base/hw/device';
 import type { DmaMemory } from '../../../base/hw/dma-memory';
-import type { RefusedAccess, StaleEntry } from '../../../base/hw/iommu';
+import type { RefusedAccess, StaleEntrySink, TableUse } from '../../../base/hw/iommu';
 import { StateReader } from '../../../base/types/state';
 import type { Stateful, StateValue } from '../../../base/types/state';
 import { EveryKept, LruKept } from '../../hw/kept';
@@ -9,6 +9,7 @@ import { Lookup } from '../../hw/lookup';
 import { LpaeWalker } from '../../walk/lpae';
 import type { TableWalk } from '../../walk/types';
 import { Configurations, streamTableOf } from './configuration';
+import type { StreamConfig } from './decode';
 import type { EventRecorder } from './event-queue';
 import type { Features } from './features';
 import { Invalidations } from './invalidations';
@@ -30,11 +31,11 @@ export interface UnitParts {
   readonly tlbEntries: number;
   readonly recorder: EventRecorder;
   readonly onGuestError: GuestErrorSink;
-  readonly onStale: (stale: StaleEntry) => void;
+  readonly onStale: StaleEntrySink;
   readonly onRefused: (refused: RefusedAccess) => void;
 }
 
-const nothing = (): void => undefined;
+const unused = (): boolean => false;
 
 /** What translates: configuration, walks, what is kept of both, and transactions that wait. */
 export class TranslationUnit implements Stateful {
@@ -43,7 +44,7 @@ export class TranslationUnit implements Stateful {
     aborts: false,
     table: streamTableOf(0, 0, null),
     recordsBadStreams: false,
-    onStale: nothing,
+    onStale: unused,
   };
   readonly stalls: Stalls;
   readonly configurations: Configurations;
@@ -95,6 +96,16 @@ export class TranslationUnit implements Stateful {
     return new StreamHook(this.#parts, sid, master);
   }
 
+  /** As IommuModel.walksInto; of the streams that have had transactions. */
+  walksInto(start: number, size: number): TableUse | null {
+    const isRoot = [...this.#streamOf].some(([context, sid]) => {
+      const root = this.#contextOf(context, sid)?.regime.root ?? -1;
+      return root >= start && root < start + size;
+    });
+    if (isRoot) return 'root';
+    return this.#lookup.stepInto(start, size) === null ? null : 'step';
+  }
+
   /** CMD_PREFETCH_CONFIG. */
   prefetch(sid: number): void {
     if (this.state.isTranslating) this.configurations.prefetch(this.state.table, sid);
@@ -129,21 +140,25 @@ export class TranslationUnit implements Stateful {
       translations: kept(tlbEntries),
       steps: Array.from({ length: LEVELS }, () => kept(OTHER_ENTRIES)),
     };
-    const onStale: SmmuState['onStale'] = (what, older, now) => {
+    const onStale: SmmuState['onStale'] = (what, older, now) =>
       this.state.onStale(what, older, now);
-    };
     return new Lookup(walks, onStale, (context, address) => this.#refetch(context, address));
   }
 
   /** As the hardware may, unasked: through the stream that had the context, if it has it still. */
   #refetch(context: number, address: number): TableWalk | null {
     const sid = this.#streamOf.get(context);
-    if (sid === undefined || !this.state.isTranslating) return null;
-    const config = this.configurations.peek(this.state.table, sid);
-    if (config?.meets !== 'translation' || config.context !== context || config.isDisabled) {
-      return null;
-    }
+    const config = sid === undefined ? null : this.#contextOf(context, sid);
+    if (config === null) return null;
     this.#unseen.translate(config.regime, address, null);
     return this.#unseen.walk;
+  }
+
+  /** What memory says of a stream if it translates in this context; else null. */
+  #contextOf(context: number, sid: number): StreamConfig | null {
+    if (!this.state.isTranslating) return null;
+    const config = this.configurations.peek(this.state.table, sid);
+    const isIt = config?.meets === 'translation' && config.context === context;
+    return isIt && !config.isDisabled ? config : null;
   }
 }

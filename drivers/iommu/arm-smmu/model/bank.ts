@@ -157,6 +157,14 @@ export class ContextBank {
     return walker.walk;
   }
 
+  /** True if its tables begin in these bytes. */
+  walksFrom(start: number, size: number): boolean {
+    const { lower, upper } = this.#currentRegime();
+    return [lower, upper].some(
+      half => half !== null && half.root >= start && half.root < start + size,
+    );
+  }
+
   reset(): void {
     this.regs.reset();
     this.#endWaiting('abort');

@@ -1,6 +1,6 @@
 import type { IommuAnswer } from '../../../base/hw/dma-port';
 import type { GuestErrorSink } from '../../../base/hw/device';
-import type { RefusalCause } from '../../../base/hw/iommu';
+import type { RefusalCause, TableUse } from '../../../base/hw/iommu';
 import { registerFile } from '../../../base/hw/register-file';
 import type { RegisterFile } from '../../../base/hw/register-file';
 import { Stall } from '../../../base/hw/stall';
@@ -37,8 +37,8 @@ export interface BankParts {
   readonly onGuestError: GuestErrorSink;
   /** The interrupt may have changed. */
   readonly onIrq: () => void;
-  /** An address may have been taken for one that leads nowhere. */
-  readonly onStaleNowhere: (access: BankAccess, leads: number) => void;
+  /** An address may have been taken for one that leads nowhere; true: it was. */
+  readonly onStaleNowhere: (leads: number) => boolean;
   readonly onRefused: (access: BankAccess, cause: RefusalCause) => void;
 }
 
@@ -108,8 +108,9 @@ export class RockchipBank implements Stateful {
     }
     const { start, leads, attributes } = lookup.entry;
     const physical = leads + (address - start);
-    if (nowhere.others(CONTEXT, address, null).length > 0) {
-      this.#parts.onStaleNowhere(access, physical);
+    const mayLeadNowhere = nowhere.others(CONTEXT, address, null).length > 0;
+    if (mayLeadNowhere && this.#parts.onStaleNowhere(physical)) {
+      return this.#fault(access, 'translation', length);
     }
     this.#keepNeighbours(walker.walk, address);
     if (!permits(attributes, access.write)) return this.#fault(access, 'permission', length);
@@ -124,6 +125,15 @@ export class RockchipBank implements Stateful {
     const fault = walker.translate(root, address, null);
     if (fault === WalkFault.None) this.#keepNeighbours(walker.walk, address);
     return walker.walk;
+  }
+
+  /** By what a walk may come to a table that begins in these bytes; null: by nothing. */
+  walksInto(start: number, size: number): TableUse | null {
+    const { STATUS, DTE_ADDR } = this.regs;
+    if (STATUS.PAGING_ENABLED === 0) return null;
+    const root = addressOf(DTE_ADDR.value, this.#parts.isV2);
+    if (root >= start && root < start + size) return 'root';
+    return this.#parts.lookup.stepInto(start, size) === null ? null : 'step';
   }
 
   /** Power-on, or the command: nobody waits any more. */

@@ -11,6 +11,7 @@ interface Step {
   readonly event: number;
   readonly step: string;
   readonly line?: string;
+  readonly iommu?: string;
   readonly n?: number;
   readonly optional?: boolean;
 }
@@ -27,6 +28,14 @@ const scriptOf = (steps: readonly Step[], before = BEFORE): Script => {
 /** A machine that follows these steps: RAM is at 0x80000000, none is at 0. */
 const follow = (...steps: readonly Step[]): { machine: ArmMachine; script: Script } =>
   followOn({ core: 'cortex-a9' }, ...steps);
+
+const followSteps = (
+  steps: readonly Step[],
+): { machine: ArmMachine; script: Script; adversary: ScriptAdversary } => {
+  const script = scriptOf(steps);
+  const adversary = new ScriptAdversary(script);
+  return { machine: new ArmMachine({ core: 'cortex-a9', adversary }), script, adversary };
+};
 
 const followOn = (
   options: { readonly core: string; readonly outer?: boolean },
@@ -50,6 +59,44 @@ const refuses = (step: object): string => {
   }
   return 'nothing is wrong';
 };
+
+test('steps of IOMMUs are asked of them, and answered at their event alone', t => {
+  const lines = [
+    { event: 1, step: 'use-kept', iommu: 'mmu@1', line: LINE },
+    { event: 2, step: 'use-kept', iommu: 'mmu@1' },
+    { event: 3, step: 'walk-kept', iommu: 'mmu@2', line: NEXT },
+  ];
+  const { script, machine, adversary } = followSteps(lines);
+  const walks: [string, number][] = [];
+  adversary.forIommus((iommu, table) => walks.push([iommu, table]) > 0);
+  const { cpu } = machine;
+  cpu.load32(machine.page(0, 'cached'));
+  t.false(adversary.usesKept('mmu@2', Number(LINE)), 'another IOMMU');
+  t.false(adversary.usesKept('mmu@1', null), 'what leads elsewhere');
+  t.true(adversary.usesKept('mmu@1', Number(LINE)));
+  cpu.load32(machine.page(1, 'cached'));
+  t.false(adversary.usesKept('mmu@1', Number(LINE)), 'another event');
+  t.true(adversary.usesKept('mmu@1', null));
+  cpu.load32(machine.page(2, 'cached'));
+  t.deepEqual(walks, [['mmu@2', Number(NEXT)]]);
+  t.notThrows(() => {
+    script.checkTaken();
+  });
+});
+
+test('an IOMMU is named where it takes a step, and nowhere else', t => {
+  t.regex(refuses({ event: 1, step: 'use-kept' }), /'iommu': expected the name of an IOMMU/);
+  t.regex(refuses({ event: 1, step: 'walk-kept', line: LINE }), /the name of an IOMMU/);
+  t.regex(refuses({ event: 1, step: 'fill-inner', line: LINE, iommu: 'mmu@1' }), /a step of a CPU/);
+});
+
+test('a step that no IOMMU can take is refused', t => {
+  const { machine } = follow({ event: 1, step: 'walk-kept', iommu: 'mmu@1', line: LINE });
+  const error = t.throws(() => machine.cpu.load32(machine.page(0, 'cached')), {
+    instanceOf: InputError,
+  });
+  t.regex(error.message, /walk-kept at event/);
+});
 
 test('a store that is held drains at a step that names no line', t => {
   const { machine, script } = follow({ event: 1, step: 'hold' }, { event: 2, step: 'drain-store' });
@@ -135,7 +182,7 @@ test('a step that one of several machines takes counts as taken', t => {
 test('what a step does not have is refused, and so is a step on a line without the line', t => {
   t.is(
     refuses({ event: 3, step: 'hold', typo: 1 }),
-    "steps:1: property 'typo': expected one of event, step, line, cpu, n, optional, found 1",
+    "steps:1: property 'typo': expected one of event, step, line, cpu, iommu, n, optional, found 1",
   );
   t.is(
     refuses({ event: 3, step: 'evict-inner' }),

@@ -77,7 +77,7 @@ export const makeSmmu = (keeping = lru(4), built: SmmuIntegration = BUILT): Made
     contextIrqs,
     events: bench.events,
     onGuestError: text => guestErrors.push(text),
-    onStale: entry => stale.push(entry),
+    onStale: entry => stale.push(entry) < 0,
     onRefused: access => refused.push(access),
   });
   return { bench, guestErrors, stale, refused, globalIrq, contextIrqs, model };

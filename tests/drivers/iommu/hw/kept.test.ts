@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import { InputError, UnmodelledError } from '../../../../drivers/base/types/errors';
 import { EveryKept, LruKept, overlaps } from '../../../../drivers/iommu/hw/kept';
 import type { KeptEntry } from '../../../../drivers/iommu/hw/kept';
+import { Lookup } from '../../../../drivers/iommu/hw/lookup';
+import { TableWalk } from '../../../../drivers/iommu/walk/types';
+import type { TableWalker } from '../../../../drivers/iommu/walk/types';
 
 const entry = (
   start: number,
@@ -71,6 +74,75 @@ test('every cache at once tells of each entry that would lead elsewhere than mem
   t.deepEqual(kept.others(0, 0x20_2abc, split), [], 'a block that was split leads to the same');
   const weaker = { ...split, attributes: 1 };
   t.deepEqual(kept.others(0, 0x20_2abc, weaker), [block], 'and permits the same');
+});
+
+test('entries are found by where they lead', t => {
+  for (const kept of [new LruKept(4), new EveryKept()]) {
+    const table = entry(0, 0x20_0000, 0x8_0400);
+    kept.keep(table);
+    kept.keep(entry(0x20_0000, 0x20_0000, 0x9_0000));
+    t.deepEqual(kept.leadingInto(0x8_0000, 0x1000), [table]);
+    t.deepEqual(kept.leadingInto(0x8_0000, 0x400), []);
+    t.deepEqual(kept.leadingInto(0x8_0401, 0x400), []);
+  }
+});
+
+/** A table that is one word: which page every address leads to; its step leads to it. */
+const wordWalker = (word: { leads: number }): TableWalker<number> => {
+  const walk = new TableWalk(2);
+  return {
+    walk,
+    translate: (_regime, address, from) => {
+      walk.count = 0;
+      if (from === null) walk.next(0, 0, 0, 0, address, 0x1_0000).leads = 0x100;
+      const last = walk.next(1, 0x100, 0, 0, address, 0x1000);
+      last.leads = from === null || from.leads === 0x100 ? word.leads : from.leads;
+      return walk.found(last);
+    },
+  };
+};
+
+test('whoever is told of what was kept says whether that is used', t => {
+  const word = { leads: 0x8000 };
+  const walker = wordWalker(word);
+  const uses: string[] = [];
+  const every = { translations: new EveryKept(), steps: [new EveryKept(), new EveryKept()] };
+  const lookup = new Lookup(
+    every,
+    what => uses.includes(what),
+    () => null,
+  );
+  lookup.find(walker, 0, 0, 0x1004);
+  word.leads = 0x9000;
+  lookup.find(walker, 0, 0, 0x1004);
+  t.is(lookup.entry.leads, 0x9000, 'not used');
+  uses.push('translation');
+  lookup.find(walker, 0, 0, 0x1004);
+  t.is(lookup.entry.leads, 0x8000, 'used');
+
+  every.translations.invalidate(null);
+  every.steps[0]?.keep({ context: 0, start: 0, size: 0x1_0000, leads: 0xa000, attributes: 0 });
+  lookup.find(walker, 0, 0, 0x1004);
+  t.is(lookup.entry.leads, 0x9000, 'a step that is not used');
+  uses.push('walk');
+  lookup.find(walker, 0, 0, 0x2004);
+  t.is(lookup.entry.leads, 0xa000, 'a step that is used');
+});
+
+test('a walk may go on in a table if the way to it is kept and its context is there', t => {
+  const walker = wordWalker({ leads: 0x8000 });
+  let isThere = true;
+  const steps = [new EveryKept(), new EveryKept()];
+  const lookup = new Lookup(
+    { translations: new EveryKept(), steps },
+    () => false,
+    () => (isThere ? walker.walk : null),
+  );
+  t.is(lookup.stepInto(0x100, 4), null);
+  lookup.find(walker, 0, 0, 0x1004);
+  t.is(lookup.stepInto(0x100, 4)?.leads, 0x100);
+  isThere = false;
+  t.is(lookup.stepInto(0x100, 4), null);
 });
 
 test('what was saved is found in the same order', t => {
