@@ -3,6 +3,7 @@ import { InputError } from '../../drivers/base/types/errors';
 import { WrongUse, readArguments } from '../support/script';
 import { benchChecker } from './checker';
 import { benchCpu } from './cpu';
+import { benchGpu } from './gpu';
 import { benchIommu } from './iommu';
 import { benchScaling } from './scaling';
 
@@ -12,6 +13,7 @@ const BENCHES: ReadonlyMap<string, (file: string | null) => void> = new Map([
   ['checker', benchChecker],
   ['scaling', benchScaling],
   ['iommu', benchIommu],
+  ['gpu', benchGpu],
 ]);
 
 const parse = (): (() => void) => {

@@ -311,7 +311,7 @@ export class VivanteGpu extends Device {
       events,
       fetch,
       onGuestError,
-      load: (offset, value) => this.#states.load(offset, value) ?? this.#load(offset, value),
+      load: (offset, value) => this.#load(offset, value),
       draw: draw => this.#draw(draw),
       takeSemaphore: to => this.#pipeline.take(to),
       isArmed: to => this.#pipeline.isArmed(to),
@@ -334,7 +334,7 @@ export class VivanteGpu extends Device {
 
   #load(offset: number, value: number): Handed {
     const lane = this.#laneOfState.get(offset);
-    if (lane === undefined) return 'illegal';
+    if (lane === undefined) return this.#states.load(offset, value);
     if (lane.isFull) return 'full';
     const loaded = lane.unit.load(offset, value);
     return loaded === 'loaded' ? 'taken' : this.#give(lane, loaded);

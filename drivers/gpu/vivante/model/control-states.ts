@@ -35,10 +35,10 @@ export class ControlStates implements Stateful {
     this.#parts = parts;
   }
 
-  /** Null: no such state here. */
-  load(offset: number, value: number): Handed | null {
+  /** Whatever no engine takes. */
+  load(offset: number, value: number): Handed {
     const info = LAYOUT.instances[(LAYOUT.lookup[offset >>> LAYOUT.shift] ?? 0) - 1]?.info;
-    if (info === undefined) return null;
+    if (info === undefined) return 'illegal';
     const { name, masks } = info;
     if ((value & masks.reserved) !== 0) return 'illegal';
     if ((value & masks.unimplemented) !== 0) {
