@@ -112,7 +112,7 @@ const pieceOf = ({ sgl }: SgTable, index: number): SgEntry => {
 };
 
 /** An ARMv7 with an outer cache, an ARMv6, an ARMv5, an arm64. */
-const BOARDS = ['pandaboard', 'rpi-b', 'versatile-pb', 'imx8mm'] as const;
+const BOARDS = ['imx6q-sabresd', 'rpi-b', 'versatile-pb', 'imx8mm'] as const;
 const benches = new Map(BOARDS.map(board => [board, new Bench(board)]));
 
 for (const [board, bench] of benches) {

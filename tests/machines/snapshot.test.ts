@@ -69,7 +69,7 @@ const bufferOf = ({ kernel: { mm } }: Machine): number => {
   return address;
 };
 
-const BOARDS = ['versatile-pb', 'rpi-b', 'pandaboard', 'stm32mp1', 'virt'];
+const BOARDS = ['versatile-pb', 'rpi-b', 'imx6q-sabresd', 'stm32mp1', 'virt'];
 
 for (const board of BOARDS) {
   test(`${board}: a machine that is set back does the same again, to the last event`, t => {
@@ -101,10 +101,10 @@ const runSuite = (machine: Machine, name: string): string[] =>
   );
 
 test('a fresh machine of the same plan goes on where the saved one was', t => {
-  const original = boot('pandaboard');
+  const original = boot('imx6q-sabresd');
   const saved = original.hardware.saveState();
   t.deepEqual(runSuite(original, 'dma-streaming'), []);
-  const fresh = boot('pandaboard');
+  const fresh = boot('imx6q-sabresd');
   fresh.hardware.restoreState(saved);
   t.deepEqual(runSuite(fresh, 'dma-streaming'), []);
   t.deepEqual(outcome(fresh, []), outcome(original, []));

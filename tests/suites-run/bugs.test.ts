@@ -61,7 +61,7 @@ const investigated = (
 const isNote = (rule: RuleId): boolean => RULES[rule].severity === 'note';
 
 /** Between them they show every bug. */
-const BOARDS = ['pandaboard', 'versatile-pb', 'vexpress-a15'];
+const BOARDS = ['imx6q-sabresd', 'versatile-pb', 'vexpress-a15'];
 const seen = new Set<Bug>();
 
 /** What is wrong with what was found of a bug. */

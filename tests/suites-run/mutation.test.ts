@@ -85,7 +85,7 @@ const BOARDS: Readonly<Record<string, string | undefined>> = {
   'versatile-pb, v4wb': 'versatile-pb',
   'rpi-b, v6': 'rpi-b',
   'beagle-xm, v7': 'beagle-xm',
-  'pandaboard, v7 with PL310': 'pandaboard',
+  'imx6q-sabresd, v7 with PL310': 'imx6q-sabresd',
   'vexpress-a15, v7 with LPAE': 'vexpress-a15',
   'rpi-4, v8': 'rpi-4',
   'armhf/stm32h750i-art-pi, v7-M': corpusPath('armhf/stm32h750i-art-pi'),
@@ -123,7 +123,7 @@ interface Mutant {
   readonly notOn?: readonly string[];
 }
 
-const MANY = ['rpi-b', 'beagle-xm', 'pandaboard', 'vexpress-a15', 'rpi-4'];
+const MANY = ['rpi-b', 'beagle-xm', 'imx6q-sabresd', 'vexpress-a15', 'rpi-4'];
 
 const MUTANTS: readonly Mutant[] = [
   {
@@ -139,14 +139,14 @@ const MUTANTS: readonly Mutant[] = [
     spoil: mutants.noIoBarriers,
     suite: dmaStreamingSuite,
     fails: 'what_the_device_wrote_is_read_after_its_status',
-    on: ['pandaboard', 'vexpress-a15', 'rpi-4', 'imx8mm'],
+    on: ['imx6q-sabresd', 'vexpress-a15', 'rpi-4', 'imx8mm'],
   },
   {
     name: 'wmb() without a sync of the outer cache',
     spoil: mutants.noOuterSync,
     suite: dmaStreamingSuite,
     fails: 'what_is_stored_before_the_doorbell_is_there_when_it_rings',
-    on: ['pandaboard'],
+    on: ['imx6q-sabresd'],
     notOn: ['beagle-xm'],
   },
   {
@@ -154,21 +154,21 @@ const MUTANTS: readonly Mutant[] = [
     spoil: mutants.outerStaysOff,
     suite: cacheSuite,
     fails: 'the_outer_cache_is_on_and_takes_what_the_inner_caches_write_back',
-    on: ['pandaboard'],
+    on: ['imx6q-sabresd'],
   },
   {
     name: 'outer maintenance without its cache sync',
     spoil: mutants.outerWithout('CACHE_SYNC'),
     suite: cacheSuite,
     fails: 'clean_by_address_reaches_memory',
-    on: ['pandaboard'],
+    on: ['imx6q-sabresd'],
   },
   {
     name: 'an outer flush that flushes no way',
     spoil: mutants.outerWithout('CLEAN_INV_WAY'),
     suite: cacheSuite,
     fails: 'outer_maintenance_by_way_reaches_every_line',
-    on: ['pandaboard'],
+    on: ['imx6q-sabresd'],
   },
   {
     name: 'no TLB invalidation after unmapping kernel addresses',
@@ -213,7 +213,7 @@ const MUTANTS: readonly Mutant[] = [
     suite: mmuSuite,
     fails: 'a_replaced_page_is_seen_after_break_before_make',
     on: ['versatile-pb', 'rpi-b', 'beagle-xm'],
-    notOn: ['pandaboard', 'vexpress-a15', 'rpi-4'],
+    notOn: ['imx6q-sabresd', 'vexpress-a15', 'rpi-4'],
   },
   {
     name: 'no flush of a virtually tagged cache at a switch',
@@ -262,7 +262,7 @@ test('a machine of which nothing is replaced fails nothing', t => {
   const spoil = mutants.replacing(() => undefined);
   for (const suite of [cacheSuite, mmuSuite, dmaStreamingSuite]) {
     const found = failing(
-      knownPlan('pandaboard'),
+      knownPlan('imx6q-sabresd'),
       mutants.onSpoilt(suite, spoil),
       ['earliest'],
       ALL_STEPS,

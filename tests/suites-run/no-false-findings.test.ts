@@ -68,7 +68,7 @@ const TABLES: Readonly<Record<string, string | undefined>> = {
   'rpi-b, v6': 'rpi-b',
   'n810, v6 with aliases': 'n810',
   'beagle-xm, v7': 'beagle-xm',
-  'pandaboard, v7 with PL310': 'pandaboard',
+  'imx6q-sabresd, v7 with PL310': 'imx6q-sabresd',
   'highbank, v7 with PL310 and devices that snoop': 'highbank',
   'vexpress-a15, v7 with LPAE': 'vexpress-a15',
   'rpi-4, v8': 'rpi-4',

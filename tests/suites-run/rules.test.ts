@@ -58,7 +58,7 @@ const isNote = (rule: RuleId): boolean => RULES[rule].severity === 'note';
  * Where an example is looked for, in this order, until one shows it: tests/corpus runs all of them on
  * a board of each kind of caches.
  */
-const BOARDS = ['pandaboard', 'rpi-b', 'vexpress-a15', 'juno', 'versatile-pb'];
+const BOARDS = ['imx6q-sabresd', 'rpi-b', 'vexpress-a15', 'juno', 'versatile-pb'];
 
 for (const example of Object.values(RULE_EXAMPLES)) {
   const { rule, consequences = [], provisional = [] } = example;

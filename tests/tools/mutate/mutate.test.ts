@@ -71,7 +71,7 @@ const finished = (boards: ConstructorParameters<typeof MutationRun>[0]): Mutatio
   return run;
 };
 
-const BOTH = finished(['pandaboard', 'versatile-pb'].map(optionsOf));
+const BOTH = finished(['imx6q-sabresd', 'versatile-pb'].map(optionsOf));
 
 /** What became of a call on each board. */
 const effectsOf = (sites: readonly MutatedSite[], call: string): readonly string[] =>

@@ -17,7 +17,7 @@ const runWithout = async (
   ...more: readonly string[]
 ): Promise<{ readonly status: number; readonly text: string }> => {
   const host = new TestHost();
-  const words = ['run', 'pandaboard', '--suite', CASE, '--dma-timing', 'earliest', ...more];
+  const words = ['run', 'imx6q-sabresd', '--suite', CASE, '--dma-timing', 'earliest', ...more];
   const status = await main([...words, '--drop', place], host);
   return { status, text: host.out.text + host.err.text };
 };

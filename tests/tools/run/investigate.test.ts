@@ -23,7 +23,7 @@ import { wrong as neverWritten } from '../../suites/rules/never-written-bytes';
 import type { Case, Suite } from '../../suites/suite';
 import { TestHost, temporaryFolder } from '../../support/host';
 
-const BOARD = 'pandaboard';
+const BOARD = 'imx6q-sabresd';
 const PLAN = planRun(openBoard(BOARD, []), { memory: null, quirks: [] });
 
 const caseOf = (name: string, run: (bench: DriverBench) => void): Case => ({
@@ -182,7 +182,7 @@ test('a witness that is saved replays on the concrete machine, and the wrong byt
   const command = /To see it happen\n {2}dmabench (.*)\n$/.exec(host.out.text)?.[1];
   t.is(
     command,
-    `run pandaboard --suite s --adversary script:${witness} --seed 1 --dma-timing latest`,
+    `run imx6q-sabresd --suite s --adversary script:${witness} --seed 1 --dma-timing latest`,
   );
 });
 
