@@ -24,7 +24,7 @@ export const observe = (
   const observation = new Observation({
     watch: complex.watch,
     now: () => complex.pulse.now,
-    lineBytes: info.lineSize === 0 ? 1 : complex.checker.lineBytes,
+    lineBytes: info.lineSize === 0 ? 1 : complex.checker.granule,
     dropsAtMap: layout.image !== 'arm64',
     areas: areasOf(kernel),
     dmaDebug,

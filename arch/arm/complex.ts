@@ -260,12 +260,14 @@ export class CpuComplex implements Complex {
     return memory;
   }
 
-  #cluster({ cluster, l2, profile }: CpuConfig): Cluster {
+  #cluster({ cluster, l1d, l2, profile }: CpuConfig): Cluster {
     let made = this.#clusters.get(cluster);
     if (made === undefined) {
       const lines =
         l2 === null ? null : this.#lines(`cluster${cluster} L2`, l2, profile.replacement);
-      made = new Cluster(lines, profile.l2?.inclusion ?? 'neither', this.memory);
+      const isSectored = profile.l2?.sectored === true && l1d !== null;
+      const sectorWords = isSectored ? Math.min(l1d.line / 4, lines?.lineWords ?? 0) : undefined;
+      made = new Cluster(lines, profile.l2?.inclusion ?? 'neither', this.memory, sectorWords);
       this.#clusters.set(cluster, made);
     }
     return made;

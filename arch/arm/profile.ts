@@ -34,6 +34,11 @@ export interface L2Spec extends CacheSpec {
   readonly inclusion: Inclusion;
   /** Some cores are sold without. */
   readonly optional: boolean;
+  /**
+   * Of lines wider than the first level's, each part of the first level's width has a dirty bit of its
+   * own: a write-back overwrites no more than was written (CTR.CWG).
+   */
+  readonly sectored: boolean;
 }
 
 /** Formats of translation table that the core walks. */

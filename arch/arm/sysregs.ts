@@ -242,14 +242,14 @@ export class SystemRegisters implements Stateful {
   }
 
   #ctr(): number {
-    const { architecture, l1d } = this.#profile;
+    const { architecture, l1d, l2: spec } = this.#profile;
     const geometry = this.#caches.l1d;
     if (geometry === null || l1d === null) {
       return architecture === 'v7m' ? CTR.formatV7 << CTR.formatShift : 0;
     }
     if (architecture !== 'v4' && architecture !== 'v5' && architecture !== 'v6') {
       const { l1i, l2 } = this.#caches;
-      const granule = Math.max(geometry.line, l2?.line ?? 0);
+      const granule = Math.max(geometry.line, spec?.sectored === true ? 0 : (l2?.line ?? 0));
       return (
         (CTR.formatV7 << CTR.formatShift) |
         (lineField(l1i?.line ?? geometry.line) << CTR.iMinLineShift) |

@@ -128,6 +128,7 @@ const TEXTS: Readonly<Record<StoryEntry['access'], string>> = {
   'outer sync': 'syncs the outer cache',
   forget: 'the memory has a new owner: its contents are undefined',
   map: 'changes the mapping of the page',
+  neighbour: 'a neighbour in a wider line of the second level may be dirty from now on',
 };
 
 /** What the rules of spontaneous.ts do, as sentences. */
@@ -139,6 +140,8 @@ const UNASKED: Readonly<Record<string, string>> = {
   'drop a clean inner copy': 'the inner cache drops the line',
   'write a dirty inner copy back': 'the inner cache writes the line back',
   'fill the inner cache': 'the inner cache fetches the line',
+  'be written back with a neighbour':
+    'a wider line of the second level is written back with this one',
   'drop a clean outer copy': 'the outer cache drops the line',
   'write a dirty outer copy back': 'the outer cache writes the line back',
   'fill the outer cache': 'the outer cache fetches the line',

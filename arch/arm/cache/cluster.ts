@@ -1,4 +1,5 @@
 import { i32 } from '../../../drivers/base/types/arrays';
+import { restoreInt32 } from '../../../drivers/base/hw/state-arrays';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { Stateful, StateValue } from '../../../drivers/base/types/state';
 import { Cacheability } from '../mmu/attributes';
@@ -26,11 +27,22 @@ export class Cluster implements Stateful {
   fills = 0;
   /** Dirty lines of the second level that were written to memory, asked for or not. */
   writeBacks = 0;
+  /** Words that have a dirty bit of their own: the whole line, unless it is sectored. */
+  readonly #sectorWords: number;
+  /** By slot, a bit for each dirty sector. */
+  readonly #dirtySectors: Int32Array;
 
-  constructor(l2: LineCache | null, inclusion: Inclusion, memory: SystemMemory) {
+  constructor(
+    l2: LineCache | null,
+    inclusion: Inclusion,
+    memory: SystemMemory,
+    sectorWords = l2?.lineWords ?? 0,
+  ) {
     this.l2 = l2;
     this.inclusion = inclusion;
     this.memory = memory;
+    this.#sectorWords = sectorWords;
+    this.#dirtySectors = new Int32Array(l2?.slots ?? 0);
   }
 
   /** The second-level slot that holds a physical word, or NONE. */
@@ -76,7 +88,7 @@ export class Cluster implements Stateful {
     const to = l2.dataIndex(slot, home);
     for (let i = 0; i < words; i++) l2.data[to + i] = i32(from, at + i);
     if (l2.shadow !== null) l2.shadow.copy(from, at, l2.data, to, words);
-    if (dirty) l2.setFlag(slot, DIRTY);
+    if (dirty) this.markDirty(slot, home);
   }
 
   /** Brings a line into the second level and answers its slot. */
@@ -87,6 +99,7 @@ export class Cluster implements Stateful {
     if (l2.isValid(slot)) this.evict(slot);
     this.memory.fetch(word & ~(l2.lineWords - 1), l2.lineWords, l2.data, slot << l2.shift);
     l2.install(slot, word >>> l2.shift, 0);
+    this.#dirtySectors[slot] = 0;
     this.fills++;
     return slot;
   }
@@ -112,7 +125,7 @@ export class Cluster implements Stateful {
     if (l2 !== null && slot !== NONE) {
       l2.merge(slot, word, value, mask, fresh);
       if (policy >= Cacheability.writeBack) {
-        l2.setFlag(slot, DIRTY);
+        this.markDirty(slot, word);
         return;
       }
     }
@@ -127,12 +140,27 @@ export class Cluster implements Stateful {
     return this.memory.readWord(word, policy, shareable);
   }
 
+  /** A word of a second-level line has been written. */
+  markDirty(slot: number, word: number): void {
+    const { l2 } = this;
+    if (l2 === null) return;
+    l2.setFlag(slot, DIRTY);
+    const sector = Math.floor((word & (l2.lineWords - 1)) / this.#sectorWords);
+    this.#dirtySectors[slot] = i32(this.#dirtySectors, slot) | (1 << sector);
+  }
+
   /** Writes a second-level line back if it is dirty, and keeps it. */
   clean(slot: number): void {
     const l2 = this.l2;
     if (l2 === null || !l2.isDirty(slot)) return;
-    this.memory.writeBack(l2.firstWord(slot), l2.lineWords, l2.data, slot << l2.shift);
+    const sectors = i32(this.#dirtySectors, slot);
+    const words = this.#sectorWords;
+    for (let at = 0; at < l2.lineWords; at += words) {
+      if (((sectors >>> (at / words)) & 1) === 0) continue;
+      this.memory.writeBack(l2.firstWord(slot) + at, words, l2.data, (slot << l2.shift) + at);
+    }
     l2.clearFlag(slot, DIRTY);
+    this.#dirtySectors[slot] = 0;
     this.writeBacks++;
   }
 
@@ -155,21 +183,26 @@ export class Cluster implements Stateful {
 
   saveState(): StateValue {
     const { fills, writeBacks } = this;
-    return { l2: this.l2?.saveState() ?? null, fills, writeBacks };
+    const sectors = this.#dirtySectors.slice();
+    return { l2: this.l2?.saveState() ?? null, sectors, fills, writeBacks };
   }
 
   restoreState(state: StateValue): void {
     const reader = new StateReader(state, this.l2?.name ?? 'a cluster');
     this.l2?.restoreState(reader.value('l2'));
+    restoreInt32(this.#dirtySectors, reader.value('sectors'), 'a cluster.sectors');
     this.fills = reader.number('fills');
     this.writeBacks = reader.number('writeBacks');
   }
 
   #takeBack(slot: number, l2: LineCache): void {
     const home = l2.firstWord(slot);
+    const words = this.#sectorWords;
     for (const member of this.members) {
-      const merged = member.surrender(home, l2.lineWords, l2.data, slot << l2.shift);
-      if (merged) l2.setFlag(slot, DIRTY);
+      for (let at = 0; at < l2.lineWords; at += words) {
+        const merged = member.surrender(home + at, words, l2.data, (slot << l2.shift) + at);
+        if (merged) this.markDirty(slot, home + at);
+      }
     }
   }
 

@@ -136,7 +136,7 @@ export class Domain implements Snooper {
       if (cluster.l2 === null || slot === NONE) continue;
       if (this.#snoopedWrite === 'updates' && !isTaken) {
         cluster.l2.merge(slot, word, value, mask);
-        cluster.l2.setFlag(slot, DIRTY);
+        cluster.markDirty(slot, word);
         isTaken = true;
       } else {
         // One second level keeps the line, dirty; a copy of it elsewhere would be an old one.

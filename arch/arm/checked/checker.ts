@@ -11,7 +11,7 @@ import type {
 import { LineStates } from '../coherence/line-states';
 import type { StateSets } from '../coherence/sets';
 import { StoryRecorder } from '../coherence/story';
-import { WATCHED } from '../coherence/verdicts';
+import { BESIDE, WATCHED } from '../coherence/verdicts';
 import { highMask, lowMask } from './byte-masks';
 import { Overwritten } from './polls';
 import type { Polls } from './polls';
@@ -30,6 +30,8 @@ export class Checker implements MemoryWatch {
   /** log2 of the words of a line. */
   readonly lineShift: number;
   readonly lineBytes: number;
+  /** Bytes that one write-back may overwrite: a line, or a wider one farther out. */
+  readonly granule: number;
   /** For polls that come after what they wait for. */
   readonly overwritten: Overwritten;
   /** What each that polls was answered: the CPUs together, and every device. */
@@ -56,6 +58,7 @@ export class Checker implements MemoryWatch {
   constructor(sets: StateSets, lineBytes: number, cpus: number, ram: Ram, pulse: Pulse) {
     this.lines = new LineStates(sets, lineBytes, cpus);
     this.lineBytes = lineBytes;
+    this.granule = lineBytes * sets.profile.neighbours;
     this.lineShift = Math.log2(lineBytes / 4);
     this.overwritten = new Overwritten(ram);
     this.#ram = ram;
@@ -74,10 +77,12 @@ export class Checker implements MemoryWatch {
     const recorder = new StoryRecorder({ sets: lines.sets, bytes: lineBytes, now });
     lines.recorder = recorder;
     this.#recorder = recorder;
-    for (const address of addresses) {
-      const line = this.lineAt(address);
+    const { neighbours } = lines.sets.profile;
+    const wide = addresses.map(address => this.lineAt(address)).map(n => n - (n % neighbours));
+    const recorded = wide.flatMap(first => Array.from({ length: neighbours }, (_, n) => first + n));
+    for (const line of new Set(recorded)) {
       const start = Array.from({ length: lineBytes }, (_, byte) => lines.setOf(line, byte));
-      recorder.begin(line, address - (address % lineBytes), start);
+      recorder.begin(line, this.#ram.addressOf(line << this.lineShift), start);
       lines.watch(line);
       lines.record(line);
     }
@@ -180,10 +185,11 @@ export class Checker implements MemoryWatch {
     const { observer } = this;
     this.#recorder?.told(this.#pulse.now, { kind: 'cpu', cpu });
     const address = this.#ram.addressOf(word) + offset;
-    const bits = verdict & ~WATCHED;
+    const bits = verdict & ~(WATCHED | BESIDE);
     if (bits !== 0 && observer !== null) {
       this.#verdict(bits, { kind: 'cpu', cpu }, access, address, size);
     }
+    if ((verdict & BESIDE) !== 0) this.#toldBeside(cpu, access);
     if ((verdict & WATCHED) === 0) return;
     if (observer !== null && this.#watched.has(this.lineOf(word))) {
       observer.cpuTouches(this.#pulse.now, cpu, access, address, size);
@@ -226,6 +232,14 @@ export class Checker implements MemoryWatch {
     this.#eachPiece(address, size, (line, offset, bytes) => {
       this.lines.forget(line, lowMask(offset, bytes), highMask(offset, bytes));
     });
+  }
+
+  /** An access of a CPU means something for lines that are in a wider one with its own. */
+  #toldBeside(cpu: number, access: AccessKind): void {
+    for (const { line, verdict } of this.lines.takeBeside()) {
+      const address = this.#ram.addressOf(line << this.lineShift);
+      this.#verdict(verdict, { kind: 'cpu', cpu }, access, address, this.lineBytes);
+    }
   }
 
   #verdict(bits: number, by: Accessor, access: AccessKind, address: number, size: number): void {

@@ -1,5 +1,5 @@
 import { UnmodelledError, invariant } from '../../../drivers/base/types/errors';
-import { MAX_ALIASES, checkedLine, checkerProfile } from '../coherence/profile';
+import { MAX_ALIASES, checkedLines, checkerProfile } from '../coherence/profile';
 import type { CheckerProfile } from '../coherence/profile';
 import type { ComplexParts, CpuConfig } from '../complex-parts';
 import { colours } from '../profile';
@@ -14,31 +14,23 @@ export interface CheckedSilicon {
 }
 
 /**
- * One profile for all CPUs of a machine: what any of them may do, the machine may do. Where cores
- * differ in more than how much they may do: UnmodelledError.
+ * One profile for all CPUs of a machine: what any of them may do, the machine may do; the port of the
+ * first is what masters are connected to. Where cores differ otherwise: UnmodelledError.
  */
 export const checkedSilicon = ({ cpus, outer }: ComplexParts): CheckedSilicon => {
-  const [first, ...others] = cpus.map(asBuilt);
+  const cores = cpus.map(asBuilt);
+  const [first, ...others] = cores;
   invariant(first !== undefined, 'a machine has at least one CPU');
   const core = others.reduce(together, first);
+  const { bytes: lineBytes, neighbours } = checkedLines(cores, outer?.line ?? null);
   const isVirtual = core.l1d?.indexing === 'vivt';
   const count = core.l1d === null || isVirtual ? 1 : colours(core.l1d);
   const profile = checkerProfile(core, {
     outer: outer === null ? 'none' : 'inclusive',
     severalCpus: cpus.length > 1,
     aliases: isVirtual ? MAX_ALIASES : Math.min(count, MAX_ALIASES),
+    neighbours,
   });
-  const widths = cpus.map(({ l1d, l2 }) =>
-    checkedLine({
-      first: l1d?.line ?? null,
-      second: l2?.line ?? null,
-      outer: outer?.line ?? null,
-    }),
-  );
-  const lineBytes = Math.max(...widths);
-  if (widths.some(width => width !== lineBytes)) {
-    throw new UnmodelledError('cores of two kinds on a checked machine', 'their lines differ');
-  }
   return { profile, lineBytes, isVirtual, colours: count };
 };
 
@@ -58,7 +50,6 @@ const together = (a: CoreProfile, b: CoreProfile): CoreProfile => {
     'writeThrough',
     'ncLookup',
     'walker',
-    'snoopPort',
     'snoopedWrite',
   ] as const;
   const differing = same.find(figure => a[figure] !== b[figure]);

@@ -1,7 +1,7 @@
 import { at } from '../../../drivers/base/types/arrays';
 import type { EventRule, EventVariant } from './event-rule';
 import type { CheckerProfile } from './profile';
-import { MAPPABILITIES } from './spontaneous';
+import { BESIDE_DIRTY, MAPPABILITIES } from './spontaneous';
 
 /** The rule of the events that change what translations reach; they come last. */
 export const MAPPING = 'mapping';
@@ -33,7 +33,7 @@ export class EventList {
         ruleOf.push(rule);
       }
     }
-    for (let live = 0; live < MAPPABILITIES; live++) {
+    for (let live = 0; live < (profile.neighbours > 1 ? MAPPABILITIES : BESIDE_DIRTY); live++) {
       const variant = { label: `${live}`, kind: 0, alias: 0, operation: live };
       events.push({ name: `${MAPPING}: ${live}`, rule: MAPPING, variant });
     }

@@ -6,6 +6,7 @@ import {
   DEVICE_HIGH,
   DEVICE_LOW,
   ISSUED,
+  KNOWN_DIRTY,
   LINE_EPOCH,
   LineStore,
   MAINTAINER,
@@ -18,17 +19,25 @@ import {
   HAS_ORDERED,
   HAS_PENDING,
   HAS_STORE,
+  MAY_BE_DIRTY,
   MOVE_SHIFT,
   MOVE_VERDICT,
   WAITS,
 } from './sets';
 import type { StateSets } from './sets';
+import { BESIDE_DIRTY } from './spontaneous';
 import { READS } from './verdicts';
 
 /** More than one CPU has maintenance of a line under way. */
 const SEVERAL = -1;
 /** All bytes of a line. */
 const ALL = -1;
+
+/** What an access to a line means for another. */
+export interface BesideVerdict {
+  readonly line: number;
+  readonly verdict: number;
+}
 
 /** Is told what happens to lines that are recorded. */
 export interface LineRecorder {
@@ -55,12 +64,16 @@ export class LineEvents {
   /** What `find` found, as a mask. */
   foundLow = 0;
   foundHigh = 0;
+  /** What the last stores mean for neighbours of their lines. */
+  beside: BesideVerdict[] = [];
 
   readonly #groups: LineGroups;
+  readonly #neighbours: number;
   #line = 0;
 
   constructor(sets: StateSets, lineBytes: number, cpus: number, initial: number) {
     this.sets = sets;
+    this.#neighbours = sets.profile.neighbours;
     this.store = new LineStore(lineBytes, sets.profile.targets.length, initial);
     const { storeBuffer, outer } = sets.profile;
     this.barriers = new Barriers(cpus, storeBuffer || outer !== 'none');
@@ -70,14 +83,13 @@ export class LineEvents {
 
   open(line: number): void {
     this.store.reach(line);
-    this.#line = line;
-    this.store.read(line, this.#groups);
-    this.#settle();
+    if (this.#neighbours > 1) this.#settleNeighbours(line);
+    this.#lay(line);
   }
 
   close(): void {
-    this.#groups.join();
-    this.store.write(this.#line, this.#groups, this.barriers);
+    this.#keep();
+    if (this.#neighbours > 1) this.#tellNeighbours();
   }
 
   /** Bytes join class 1 of a line with this pair, by a store; false if it is not open to the CPU's. */
@@ -244,6 +256,11 @@ export class LineEvents {
     }
   }
 
+  /** Of the levels that translations of the open line reach, with what its neighbours make of it. */
+  mapped(live: number): number {
+    return live | (this.#isBesideDirty(this.#line) ? BESIDE_DIRTY : 0);
+  }
+
   /** The set of one byte of the open line. */
   setOf(byte: number): number {
     const low = byte < 32 ? 1 << byte : 0;
@@ -252,6 +269,57 @@ export class LineEvents {
       if (this.#groups.isIn(n, low, high)) return i32(this.#groups.set, n);
     }
     return this.sets.initial;
+  }
+
+  #lay(line: number): void {
+    this.#line = line;
+    this.store.read(line, this.#groups);
+    this.#settle();
+  }
+
+  #keep(): void {
+    this.#groups.join();
+    this.store.write(this.#line, this.#groups, this.barriers);
+  }
+
+  /** Whatever barriers have made clean since it was used is known before its neighbour is. */
+  #settleNeighbours(line: number): void {
+    const first = this.#firstBeside(line);
+    this.store.reach(first + this.#neighbours - 1);
+    for (let n = first; n < first + this.#neighbours; n++) {
+      if (n === line || this.store.get(n, KNOWN_DIRTY) === 0) continue;
+      this.#lay(n);
+      this.close();
+    }
+  }
+
+  /** The line may be dirty now and might not before, or the reverse: its neighbours learn of it. */
+  #tellNeighbours(): void {
+    const line = this.#line;
+    const isDirty = (this.#properties() & MAY_BE_DIRTY) === 0 ? 0 : 1;
+    if (isDirty === this.store.get(line, KNOWN_DIRTY)) return;
+    this.store.set(line, KNOWN_DIRTY, isDirty);
+    const first = this.#firstBeside(line);
+    for (let n = first; n < first + this.#neighbours; n++) {
+      if (n === line) continue;
+      this.#lay(n);
+      const live = this.sets.liveOf(i32(this.#groups.set, 0)) & ~BESIDE_DIRTY;
+      const verdict = this.change(ALL, ALL, i32(this.numbers.map, this.mapped(live)), NO_EVENT);
+      if (verdict !== 0) this.beside.push({ line: n, verdict });
+      this.#keep();
+    }
+  }
+
+  #isBesideDirty(line: number): boolean {
+    const first = this.#firstBeside(line);
+    for (let n = first; n < first + this.#neighbours; n++) {
+      if (n !== line && this.store.get(n, KNOWN_DIRTY) !== 0) return true;
+    }
+    return false;
+  }
+
+  #firstBeside(line: number): number {
+    return line - (line % this.#neighbours);
   }
 
   /** Brings about what barriers and observations since the last use of the line have proved. */

@@ -7,13 +7,13 @@ import { MAPPING } from './event-list';
 import { NO_EVENT } from './event-numbers';
 import type { EventNumbers } from './event-numbers';
 import { LineEvents } from './line-events';
-import type { LineRecorder } from './line-events';
+import type { BesideVerdict, LineRecorder } from './line-events';
 import { DEVICE_HIGH, DEVICE_LOW, DEVICE_WRITE, OWNER } from './line-store';
 import type { LineStore } from './line-store';
 import { NO_STEP, PairSteps } from './pair-steps';
 import type { StateSets } from './sets';
 import { CLEAN, CLEAN_INVALIDATE } from './state';
-import { EARLY, MAY_STALE, UNWRITTEN, WATCHED } from './verdicts';
+import { BESIDE, EARLY, MAY_STALE, UNWRITTEN, WATCHED } from './verdicts';
 
 /**
  * The possible states of every line of a machine. Lines are numbered from RAM's word indices;
@@ -69,6 +69,13 @@ export class LineStates {
 
   set recorder(recorder: LineRecorder | null) {
     this.#lines.recorder = recorder;
+  }
+
+  /** What stores since the last call mean for neighbours of their lines: verdict BESIDE. */
+  takeBeside(): readonly BesideVerdict[] {
+    const { beside } = this.#lines;
+    this.#lines.beside = [];
+    return beside;
   }
 
   /** From now on the recorder is told of each event of the line. */
@@ -261,7 +268,11 @@ export class LineStates {
 
   /** Which levels live translations reach: INNER_LIVE, OUTER_LIVE. */
   map(line: number, live: number): number {
-    return this.#lines.everywhere(line, i32(this.#numbers.map, live));
+    const lines = this.#lines;
+    lines.open(line);
+    const verdict = lines.change(-1, -1, i32(this.#numbers.map, lines.mapped(live)), NO_EVENT);
+    lines.close();
+    return verdict;
   }
 
   /** Stores of the line are known to have drained, by other evidence than barriers. */
@@ -316,7 +327,7 @@ export class LineStates {
     this.#lines.close();
     this.#calm.learn(this.lineStore.pairOf(line), access);
     this.lineStore.refresh(line);
-    return verdict | this.#watched(line);
+    return verdict | this.#watched(line) | (this.#lines.beside.length === 0 ? 0 : BESIDE);
   }
 
   #written(line: number, low: number, high: number, own: number, others: number): number {

@@ -52,6 +52,8 @@ export const ISSUED = 9;
 /** How many outer syncs the line has learnt of. */
 export const OUTER_SEEN = 10;
 const MARKS = 11;
+/** Not 0 if the neighbours of the line know that it may be dirty. */
+export const KNOWN_DIRTY = 12;
 /** Among the marks of a line: it is recorded. The rest counts who watches it, in steps of two. */
 const RECORDED = 1;
 const ONE_WATCH = 2;

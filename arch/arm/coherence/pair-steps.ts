@@ -2,7 +2,8 @@ import { i32 } from '../../../drivers/base/types/arrays';
 import type { CalmPairs } from './calm-pairs';
 import type { EventNumbers } from './event-numbers';
 import type { PairTable } from './pair-table';
-import { HAS_BUFFERED, HAS_ORDERED, HAS_PENDING, MOVE_SHIFT, MOVE_VERDICT, WAITS } from './sets';
+import { HAS_BUFFERED, HAS_ORDERED, HAS_PENDING, MAY_BE_DIRTY, WAITS } from './sets';
+import { MOVE_SHIFT, MOVE_VERDICT } from './sets';
 import type { StateSets } from './sets';
 import { READS } from './verdicts';
 
@@ -62,6 +63,8 @@ export class PairSteps {
     const step = IS_KNOWN | ((has & HAS_BUFFERED) === 0 ? 0 : SYNCED);
     // What waits behind the core keeps the epoch and the CPU of its store.
     if ((this.#sets.properties(first) & HAS_ORDERED) !== 0) return NO_STEP;
+    // Neighbours are told of a line that becomes dirty.
+    if (this.#sets.profile.neighbours > 1 && (has & MAY_BE_DIRTY) === 0) return NO_STEP;
     if (first === second && (has & WAITS) === 0) return step | SPLITS | this.#to(other0, stored0);
     if (this.#others(second, access) !== stored0) return NO_STEP;
     const stored1 = this.#after(second, i32(this.#numbers.store, access), MOVE_VERDICT);

@@ -48,6 +48,8 @@ export interface CheckerProfile {
   readonly snoopedWrite: 'none' | 'invalidates' | 'updates';
   /** A device has a cache of its own in front of memory. */
   readonly deviceCache: boolean;
+  /** Lines, a power of two, of which one that is written back may take the others along: LineShape. */
+  readonly neighbours: number;
   readonly kinds: readonly MemoryKind[];
   readonly targets: readonly StoreTarget[];
 }
@@ -57,6 +59,7 @@ export interface CheckerOptions {
   readonly severalCpus?: boolean;
   readonly outer?: CheckerProfile['outer'];
   readonly deviceCache?: boolean;
+  readonly neighbours?: number;
   /** Aliases to tell apart in a virtual cache; what is beyond shares the last one. */
   readonly aliases?: number;
 }
@@ -65,21 +68,20 @@ export interface CheckerOptions {
 export const MAX_ALIASES = 3;
 
 /**
- * The checker's profile of a core on a machine with this outer cache. Throws an UnmodelledError
- * for a virtual first level with a physical second one inside the core.
+ * The checker's profile of a core on a machine with this outer cache. No core has a virtual first level
+ * and a physical second one that the same operations maintain.
  */
 export const checkerProfile = (core: CoreProfile, options: CheckerOptions = {}): CheckerProfile => {
   const { outer = 'none', deviceCache = false, severalCpus = false } = options;
+  const { neighbours = 1 } = options;
   const l1 = core.l1d;
   const isVirtual = l1 !== null && (l1.indexing === 'vivt' || colours(l1) > 1);
   const aliases = isVirtual ? (options.aliases ?? MAX_ALIASES) : 1;
   invariant(aliases >= 1 && aliases <= MAX_ALIASES, `${aliases} aliases of a line`);
   invariant(aliases === 1 || !core.speculativeFill, `${core.name}: speculation by aliases`);
+  invariant(core.speculativeFill || neighbours === 1, `${core.name}: fills of wider lines`);
   const twoInnerLevels = core.l2 !== null;
-  if (isVirtual && twoInnerLevels) {
-    const detail = `${core.name}: aliases of a line meet in a second level`;
-    throw new UnmodelledError('checking a virtual cache before a physical one', detail);
-  }
+  invariant(!isVirtual || !twoInnerLevels, `${core.name}: aliases meet in a second level`);
   const kinds = kindsOf(core, outer !== 'none');
   return {
     aliases,
@@ -97,36 +99,51 @@ export const checkerProfile = (core: CoreProfile, options: CheckerOptions = {}):
     earlyLoads: core.earlyLoads,
     snoopedWrite: snoopedWriteOf(core),
     deviceCache,
+    neighbours,
     kinds,
     targets: targetsOf(kinds, aliases),
   };
 };
 
-/** Bytes of a line at each level of a machine; null where it has no such level. */
-export interface LineWidths {
-  readonly first: number | null;
-  readonly second: number | null;
-  readonly outer: number | null;
+/** How the lines that the checker follows lie in those of a machine. */
+export interface LineShape {
+  /** Bytes of a line. */
+  readonly bytes: number;
+  /** Lines that one write-back may take along, and so which depend on each other: 1 for none. */
+  readonly neighbours: number;
 }
 
 const UNCACHED_LINE = 64;
 
+/** What a write-back of the second level overwrites, if only one byte was written. */
+const granuleOf = ({ l1d, l2 }: CoreProfile): number => {
+  const own = l1d?.line ?? 0;
+  return l2 === null || l2.sectored ? own : Math.max(own, l2.line);
+};
+
 /**
- * Bytes of the lines that the checker follows. One that is wider farther out would write a clean
- * neighbour back with a dirty line, whatever is done to either by address: lines would no longer be
- * independent. Throws an UnmodelledError for such a machine.
+ * The lines of a machine with these cores: those of the first level. A second level with wider ones
+ * fills and drops several together, which on a core that speculates each of them may do anyway, and
+ * an operation by address cleans all of a wider line. Throws an UnmodelledError where that is
+ * not so, and for first levels with lines of two lengths, which no known machine keeps coherent.
  */
-export const checkedLine = ({ first, second, outer }: LineWidths): number => {
-  if (first === null) return UNCACHED_LINE;
-  for (const [level, width] of [
-    ['second-level', second],
-    ['outer', outer],
-  ] as const) {
-    if (width === null || width <= first) continue;
-    const detail = `${width} bytes behind a first level with ${first}: use another adversary`;
-    throw new UnmodelledError(`checking wider ${level} lines`, detail);
+export const checkedLines = (cores: readonly CoreProfile[], outer: number | null): LineShape => {
+  const firsts = new Set(cores.flatMap(({ l1d }) => (l1d === null ? [] : [l1d.line])));
+  const [bytes = UNCACHED_LINE] = firsts;
+  if (firsts.size > 1) {
+    const detail = `lines of ${[...firsts].join(' and ')} bytes in first levels of one machine`;
+    throw new UnmodelledError('checking lines of two lengths', detail);
   }
-  return first;
+  if (firsts.size > 0 && outer !== null && outer > bytes) {
+    const detail = `${outer} bytes behind a first level with ${bytes}: use another adversary`;
+    throw new UnmodelledError('checking wider outer lines', detail);
+  }
+  for (const { name, l2, speculativeFill, invalidateMayWriteBack } of cores) {
+    if (l2 === null || l2.line <= bytes || (speculativeFill && invalidateMayWriteBack)) continue;
+    const detail = `${name}: ${l2.line} bytes behind ${bytes}, on a core that fills nothing unasked`;
+    throw new UnmodelledError('checking wider second-level lines', detail);
+  }
+  return { bytes, neighbours: Math.max(bytes, ...cores.map(granuleOf)) / bytes };
 };
 
 const snoopedWriteOf = ({

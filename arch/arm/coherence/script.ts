@@ -22,7 +22,13 @@ export interface ScriptLine {
   readonly optional?: true;
 }
 
-type LineStep = Omit<ScriptLine, 'event' | 'line'>;
+/** The machine may refuse it. */
+const optional = true as const;
+/** By address. */
+const MAINTENANCE = /clean|invalidate/;
+
+/** `line` where it is not that of the story. */
+type LineStep = Omit<ScriptLine, 'event' | 'line'> & { readonly line?: string };
 
 /** The lines that replay a witness; empty if a quiet machine shows it. */
 export const scriptLines = (
@@ -109,7 +115,8 @@ class ScriptWriter {
     }
   }
 
-  #unasked({ rule, position }: WitnessStep): readonly LineStep[] {
+  #unasked(step: WitnessStep): readonly LineStep[] {
+    const { rule, position } = step;
     switch (rule) {
       case DRAIN_OWN:
       case DRAIN_OTHER:
@@ -124,6 +131,8 @@ class ScriptWriter {
         return this.#inner(this.#profile.outer === 'exclusive' ? 'evict' : 'write-back');
       case 'fill the inner cache':
         return this.#filled(this.#nextCpu(position));
+      case 'be written back with a neighbour':
+        return this.#withNeighbours(step);
       case 'drop a clean outer copy':
         return [{ step: 'evict-outer' }];
       case 'write a dirty outer copy back':
@@ -148,6 +157,29 @@ class ScriptWriter {
     );
   }
 
+  /** Whatever of the wider line is dirty goes into the second level, and all of that to memory. */
+  #withNeighbours({ position, before }: WitnessStep): readonly LineStep[] {
+    const { address, bytes, beside: others } = this.#story;
+    for (const { events, address: at } of others) {
+      // One that is cleaned meanwhile may still be dirty: the operation has not completed.
+      for (const { event, access, by } of events) {
+        if (event >= before || !MAINTENANCE.test(access)) continue;
+        const cpu = by.kind === 'device' ? 0 : by.cpu;
+        this.#put(event, { step: 'hold', line: hex(at), ...ofCpu(cpu), optional });
+      }
+    }
+    const wide = bytes * this.#profile.neighbours;
+    const first = address - (address % wide);
+    const steps: LineStep[] = [{ step: 'fill-l2', ...ofCpu(this.#nextCpu(position)), optional }];
+    for (let at = first; at < first + wide; at += bytes) {
+      for (const cpu of at === address ? [] : this.#cpus) {
+        const beside = { line: hex(at), ...ofCpu(cpu), optional };
+        steps.push({ step: 'drain-store', ...beside }, { step: 'write-back-inner', ...beside });
+      }
+    }
+    return [...steps, { step: 'write-back-l2', optional }];
+  }
+
   /** By one CPU, and by the one whose uncached load would look into no other first level. */
   #filled(cpu: number): readonly LineStep[] {
     const fill = { step: 'fill-inner', ...ofCpu(cpu) };
@@ -156,8 +188,8 @@ class ScriptWriter {
   }
 
   #put(event: number, line: LineStep, first = false): void {
-    const { step, ...rest } = line;
-    const made = { event, step, line: hex(this.#story.address), ...rest };
+    const { step, line: at = hex(this.#story.address), ...rest } = line;
+    const made = { event, step, line: at, ...rest };
     if (!first) {
       this.lines.push(made);
       return;
@@ -186,7 +218,7 @@ class ScriptWriter {
     const last = this.#story.events
       .slice(0, position)
       .findLastIndex(({ access }) =>
-        what === 'store' ? access === 'store' : /clean|invalidate/.test(access),
+        what === 'store' ? access === 'store' : MAINTENANCE.test(access),
       );
     return this.#cpuOf(last);
   }

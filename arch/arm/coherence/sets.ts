@@ -7,7 +7,8 @@ import type { EventRule, ValueEffect } from './event-rule';
 import type { CheckerProfile } from './profile';
 import { MAPPABILITIES, SPONTANEOUS, spontaneousRules } from './spontaneous';
 import type { SpontaneousRule } from './spontaneous';
-import { Buffered, NO_STORE, StateLayout, atRest, isOverwritten, isLost, isSettled } from './state';
+import { Buffered, NO_STORE, StateLayout, atRest } from './state';
+import { isDirty, isLost, isOverwritten, isSettled } from './state';
 import type { ByteState, Packed } from './state';
 import { MAY_LOSE, MAY_OVERWRITE, MAY_STALE, MUST_STALE, STUCK, UNWRITTEN } from './verdicts';
 
@@ -30,6 +31,9 @@ export const IS_EMPTY = 64;
 export const IS_UNWRITTEN = 128;
 /** What the outer buffer holds is a store, which has its place among those of its CPU. */
 export const HAS_ORDERED = 256;
+
+/** The line is dirty, or a store waits that can make it so. */
+export const MAY_BE_DIRTY = 512;
 
 /** A move: the set above, the verdict below. */
 export const MOVE_SHIFT = 8;
@@ -271,6 +275,11 @@ export class StateSets {
     );
   }
 
+  #mayBeDirty({ inner, store, others }: ByteState): boolean {
+    const waits = others !== 0 || (this.profile.targets[store]?.dirties ?? 0) !== 0;
+    return waits || inner.some(isDirty);
+  }
+
   /** The set of what can come of some states by themselves. */
   #intern(from: Iterable<Packed>, live: number, isUnwritten: boolean): number {
     const states = this.#closure(from, live);
@@ -293,6 +302,7 @@ export class StateSets {
       if (state.pending.some(operation => operation !== 0)) flags |= HAS_PENDING;
       if (state.buffer !== Buffered.none) flags |= HAS_BUFFERED;
       if (state.bufferKeepsOrder) flags |= HAS_ORDERED;
+      if (this.#mayBeDirty(state)) flags |= MAY_BE_DIRTY;
       if (isLost(state)) flags |= HAS_LOST;
       if (this.#isOverwriter(packed, state, live)) flags |= HAS_OVERWRITER;
     }

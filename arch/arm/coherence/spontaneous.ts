@@ -1,7 +1,7 @@
 import { at } from '../../../drivers/base/types/arrays';
 import type { CheckerProfile } from './profile';
 import { Buffered, Copy, NO_STORE } from './state';
-import { copyState, isClean, isDirty, isLatest, cleanCopy } from './state';
+import { copyState, isClean, isDirty, isLatest, cleanCopy, dirtyCopy } from './state';
 import type { ByteState } from './state';
 import {
   cleanInner,
@@ -16,8 +16,10 @@ import type { Emit } from './transfers';
 /** Which levels a live, cacheable translation reaches: a sum. A TLB entry not yet gone counts. */
 export const INNER_LIVE = 1;
 export const OUTER_LIVE = 2;
+/** A neighbour in a wider line farther out may be dirty: when it is written back, this line is too. */
+export const BESIDE_DIRTY = 4;
 /** Number of sums of the above. */
-export const MAPPABILITIES = 4;
+export const MAPPABILITIES = 8;
 
 /** Something that the machine may do at any moment, unasked. */
 export interface SpontaneousRule {
@@ -137,6 +139,20 @@ export const SPONTANEOUS = Object.freeze<SpontaneousRule[]>([
     step: (state, profile, live, emit) => {
       if ((live & INNER_LIVE) === 0 || state.inner[0] !== Copy.absent) return;
       fillInner(state, profile, 0);
+      emit(state);
+    },
+  },
+  {
+    name: 'be written back with a neighbour',
+    source: 'ARM DDI 0406C B2.2.1, CTR.CWG: what an eviction of modified memory may overwrite',
+    applies: ({ neighbours }) => neighbours > 1,
+    step: (state, profile, live, emit) => {
+      if ((live & BESIDE_DIRTY) === 0 || isDirty(at(state.inner, 0))) return;
+      // Where it is not there, it comes with the rest of the line.
+      if (state.inner[0] === Copy.absent) fillInner(state, profile, 0);
+      emit(copyState(state));
+      state.inner[0] = dirtyCopy(isLatest(at(state.inner, 0)));
+      cleanInner(state, profile, 0);
       emit(state);
     },
   },

@@ -6,6 +6,7 @@ import type { ByteRange } from '../../../drivers/base/types/finding';
 import type { AccessKind, Accessor } from '../../../drivers/base/types/observer';
 import { MAPPING } from './event-list';
 import type { StateSets } from './sets';
+import { BESIDE_DIRTY } from './spontaneous';
 
 /** What an entry of a story is about; barriers are told of where they meant something. */
 export type StoryAccess =
@@ -17,7 +18,8 @@ export type StoryAccess =
   | 'barrier'
   | 'outer sync'
   | 'forget'
-  | 'map';
+  | 'map'
+  | 'neighbour';
 
 /** One thing that happened to a line, or a barrier that meant something for it. */
 export interface StoryEntry {
@@ -43,6 +45,8 @@ export interface LineStory {
   /** Per byte, its set of states when the recording began; of a fresh machine the initial one. */
   readonly start: readonly number[];
   readonly events: readonly StoryEntry[];
+  /** Of the lines that are in a wider one with it; they have none beside them. */
+  readonly beside: readonly LineStory[];
 }
 
 /** What happens to one byte. */
@@ -116,6 +120,7 @@ const OPERATIONS: readonly AccessKind[] = ['clean', 'invalidate', 'clean+invalid
 export const accessOf = (sets: StateSets, event: number): StoryAccess => {
   const { rule, variant } = at(sets.events, event);
   if (ISSUES.includes(rule)) return OPERATIONS[variant.operation - 1] ?? 'clean';
+  if (rule === MAPPING && (variant.operation & BESIDE_DIRTY) !== 0) return 'neighbour';
   const access = ACCESSES[rule];
   if (access === undefined) throw new BenchError(`no access of the event ${rule}`);
   return access;
@@ -186,6 +191,17 @@ export class StoryRecorder {
 
   /** What was written down of a line; null if it was not recorded. */
   storyOf(line: number): LineStory | null {
+    const { neighbours } = this.#parts.sets.profile;
+    const first = line - (line % neighbours);
+    const beside = Array.from({ length: neighbours }, (_, n) => first + n)
+      .filter(other => other !== line)
+      .map(other => this.#storyOf(other))
+      .filter(story => story !== null);
+    const story = this.#storyOf(line);
+    return story === null ? null : { ...story, beside };
+  }
+
+  #storyOf(line: number): LineStory | null {
     const recording = this.#lines.get(line);
     if (recording === undefined) return null;
     const { sets, bytes } = this.#parts;
@@ -193,7 +209,7 @@ export class StoryRecorder {
       const access = accessOf(sets, Math.max(draft.own, draft.others));
       return { ...draft, by: actorOf(access, by), access, at: site.at };
     });
-    return { address: recording.address, bytes, start: recording.start, events };
+    return { address: recording.address, bytes, start: recording.start, events, beside: [] };
   }
 }
 

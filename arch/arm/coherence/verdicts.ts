@@ -23,6 +23,9 @@ export const WATCHED = 64;
 /** Nobody has written these bytes since their contents became undefined. */
 export const UNWRITTEN = 128;
 
+/** There are verdicts on neighbours of the line, in a wider one: LineStates.takeBeside(). */
+export const BESIDE = 256;
+
 /** What a read may find; of a byte that is not read it means nothing. */
 export const READS = MAY_STALE | MUST_STALE | STUCK | UNWRITTEN;
 

@@ -4,7 +4,7 @@
  */
 
 import type { CoreProfile } from '../profile';
-import { V5, V6, V7M, cache, l1, l2 } from './families';
+import { V5, V6, V7M, cache, l1 } from './families';
 
 const ARM926_TRM = 'ARM926EJ-S TRM DDI 0198';
 const ARM1176_TRM = 'ARM1176JZF-S TRM DDI 0301';
@@ -49,13 +49,14 @@ export const CLASSIC_CORES: readonly CoreProfile[] = [
     },
   },
   {
+    // Its second level is none of the core's: unified, with operations of its own in CP15 c15, and off
+    // until the kernel switches it on (Linux arch/arm/mm/cache-feroceon-l2.c). Not modelled: it stays off.
     ...V5,
     name: 'feroceon',
     compatible: ['marvell,feroceon', 'marvell,88fr131', 'marvell,mohawk'],
     midr: 0x5625_1310,
     l1d: l1('vivt', 16, 4, 32),
     l1i: cache(16, 4, 32),
-    l2: l2('neither', 256, 4, 32, [256, 256], true),
     sources: { ...V5.sources, l1d: 'vendor press', l1i: 'vendor press' },
   },
   {

@@ -42,7 +42,7 @@ export const l2 = (
   line: number,
   range?: [number, number],
   optional = false,
-): L2Spec => ({ ...cache(kib, ways, line, range), inclusion, optional });
+): L2Spec => ({ ...cache(kib, ways, line, range), inclusion, optional, sectored: false });
 
 const LINUX_CACHEID = 'Linux arch/arm/kernel/setup.c, cacheid_init()';
 const LINUX_SPECULATION = 'Linux arch/arm: streaming DMA assumes that v7 cores prefetch';

@@ -1,5 +1,13 @@
-import type { CoreProfile } from '../profile';
+import type { CoreProfile, L2Spec } from '../profile';
 import { V7, V7_LPAE, V8, cache, l1, l2, sourcesBut } from './families';
+
+/**
+ * Lines of the second level that are wider than the first's. *Assumed* to have dirty bits of their own for
+ * what the first level may write, because Linux puts buffers of devices L1_CACHE_BYTES apart, 64 on
+ * ARMv7 (arch/arm/mm/Kconfig, ARM_L1_CACHE_SHIFT_6), and 32 when Scorpion was new: whatever shares the rest
+ * of such a line would be overwritten now and then. arm64 keeps them 128 apart, and needs no such thing.
+ */
+const sectored = (spec: L2Spec): L2Spec => ({ ...spec, sectored: true });
 
 /** Cores that others designed: ARMv7 and ARMv8 by Marvell, Qualcomm, NVIDIA, Applied Micro … */
 export const VENDOR_CORES: readonly CoreProfile[] = [
@@ -41,7 +49,7 @@ export const VENDOR_CORES: readonly CoreProfile[] = [
     midr: 0x510f_06f0,
     l1d: l1('pipt', 16, 4, 64),
     l1i: cache(16, 4, 64),
-    l2: l2('exclusive', 2048, 8, 128, [1024, 2048]),
+    l2: sectored(l2('exclusive', 2048, 8, 128, [1024, 2048])),
     snoopPort: 'none',
   },
   {
@@ -51,7 +59,7 @@ export const VENDOR_CORES: readonly CoreProfile[] = [
     midr: 0x510f_02d0,
     l1d: l1('pipt', 32, 4, 32),
     l1i: cache(32, 4, 32),
-    l2: l2('neither', 512, 8, 128, [256, 512]),
+    l2: sectored(l2('neither', 512, 8, 128, [256, 512])),
     snoopPort: 'none',
   },
   {

@@ -136,7 +136,8 @@ export const MAPPABLE_RULES: readonly DmaRule[] = [
         run: bench => {
           const { cpu } = bench.kernel;
           bench.withPages(PAGE_SIZE, address => {
-            const size = bench.kernel.mm.info.lineSize - 4;
+            const { lineSize, writebackGranule } = bench.kernel.mm.info;
+            const size = (writebackGranule ?? lineSize) - 4;
             const counter = offsetBy(address, size);
             cpu.store32(counter, 0);
             const dma = bench.map(address, size, FromDevice);

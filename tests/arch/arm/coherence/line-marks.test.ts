@@ -1,6 +1,6 @@
 import test from 'ava';
 import { LineStates } from '../../../../arch/arm/coherence/line-states';
-import { checkedLine, checkerProfile } from '../../../../arch/arm/coherence/profile';
+import { checkedLines, checkerProfile } from '../../../../arch/arm/coherence/profile';
 import { StateSets } from '../../../../arch/arm/coherence/sets';
 import { CLEAN, INVALIDATE } from '../../../../arch/arm/coherence/state';
 import {
@@ -13,7 +13,6 @@ import {
   showVerdict,
 } from '../../../../arch/arm/coherence/verdicts';
 import { CORES, coreNamed } from '../../../../arch/arm/cores';
-import type { CoreProfile } from '../../../../arch/arm/profile';
 import { BenchError, UnmodelledError } from '../../../../drivers/base/types/errors';
 import { machine } from './one-cpu';
 
@@ -178,24 +177,24 @@ test('a master that snoops where no port is cannot be modelled', t => {
   t.throws(() => lines.cachedDeviceRead(0, 15, 0), { instanceOf: UnmodelledError });
 });
 
-test('lines that are wider behind the first level are declared, and are those of three cores', t => {
-  const isWide = ({ l1d, l2 }: CoreProfile): boolean => {
-    const widths = { first: l1d?.line ?? null, second: l2?.line ?? null, outer: null };
-    try {
-      return checkedLine(widths) !== (l1d?.line ?? 64);
-    } catch (error) {
-      if (error instanceof UnmodelledError) return true;
-      throw error;
-    }
-  };
+test('lines that are wider behind the first level are those of three cores; others are declared', t => {
+  const wide = CORES.filter(({ l1d, l2 }) => l1d !== null && l2 !== null && l2.line > l1d.line);
   t.deepEqual(
-    CORES.filter(isWide).map(({ name }) => name),
-    ['krait', 'scorpion', 'apple-m1'],
+    wide.map(core => [core.name, checkedLines([core], null)]),
+    [
+      ['krait', { bytes: 64, neighbours: 1 }],
+      ['scorpion', { bytes: 32, neighbours: 1 }],
+      ['apple-m1', { bytes: 64, neighbours: 2 }],
+    ],
   );
-  t.is(checkedLine({ first: 64, second: null, outer: 32 }), 64);
-  t.throws(() => checkedLine({ first: 32, second: null, outer: 64 }), {
-    instanceOf: UnmodelledError,
-  });
+  const a15 = coreNamed('cortex-a15');
+  const a9 = coreNamed('cortex-a9');
+  t.deepEqual(checkedLines([a15], 32), { bytes: 64, neighbours: 1 });
+  const refused = { instanceOf: UnmodelledError };
+  t.throws(() => checkedLines([a9], 64), refused, 'a wider outer cache');
+  t.throws(() => checkedLines([a9, a15], null), refused, 'lines of two lengths');
+  const krait = { ...coreNamed('krait'), speculativeFill: false };
+  t.throws(() => checkedLines([krait], null), refused, 'wider lines that nobody fills unasked');
 });
 
 test('every bit of a verdict has a name, and they are told apart', t => {
@@ -205,10 +204,11 @@ test('every bit of a verdict has a name, and they are told apart', t => {
   t.is(showVerdict(MAY_STALE | WATCHED), 'may be stale, watched');
 });
 
-test('a virtual first level before a physical second one is declared', t => {
-  const core = coreNamed('feroceon');
-  t.throws(() => checkerProfile(core), { instanceOf: UnmodelledError });
-  t.is(checkerProfile({ ...core, l2: null }).aliases, 3);
+test('no core has a virtual first level before a physical second one', t => {
+  const virtual = CORES.filter(({ l1d }) => l1d?.indexing === 'vivt');
+  t.true(virtual.length > 0 && virtual.every(({ l2 }) => l2 === null));
+  const built = { ...coreNamed('feroceon'), l2: coreNamed('kryo').l2 };
+  t.throws(() => checkerProfile(built), { instanceOf: BenchError });
 });
 
 test('an uncached load of one CPU may miss what another has in its first level', t => {

@@ -19,6 +19,9 @@ export interface Mutation {
 const replaced = <T>(list: readonly T[], old: T, by: T): readonly T[] =>
   list.map(item => (item === old ? by : item));
 
+/** Of several lines together: wide-lines.test.ts breaks it. */
+export const WITH_NEIGHBOUR = 'be written back with a neighbour';
+
 const isRead = /load$|load by another|table walk$|device read$|^read through/;
 
 /** A row that is right but for what it says it does to the value of the byte. */
@@ -35,16 +38,18 @@ const withoutEffect = (rule: EventRule): Mutation => {
 
 /** Each row of the two tables broken once: it does nothing, or answers the opposite. */
 export const mutations = (): readonly Mutation[] => [
-  ...RULES.spontaneous.map((rule): Mutation => {
-    const broken: SpontaneousRule = { ...rule, step: () => undefined };
-    const rules = { ...RULES, spontaneous: replaced(RULES.spontaneous, rule, broken) };
-    return {
-      name: rule.name,
-      label: `${rule.name}, broken`,
-      rules,
-      applies: ({ profile }) => rule.applies(profile),
-    };
-  }),
+  ...RULES.spontaneous
+    .filter(({ name }) => name !== WITH_NEIGHBOUR)
+    .map((rule): Mutation => {
+      const broken: SpontaneousRule = { ...rule, step: () => undefined };
+      const rules = { ...RULES, spontaneous: replaced(RULES.spontaneous, rule, broken) };
+      return {
+        name: rule.name,
+        label: `${rule.name}, broken`,
+        rules,
+        applies: ({ profile }) => rule.applies(profile),
+      };
+    }),
   ...RULES.events.map((rule): Mutation => {
     const broken: EventRule = {
       ...rule,

@@ -26,9 +26,7 @@ const OPTIONS: readonly (readonly [label: string, options: CheckerOptions])[] = 
 export const distinctProfiles = (aliases = ALIASES): readonly NamedProfile[] => {
   const met = new Map<string, NamedProfile>();
   for (const [label, options] of OPTIONS) {
-    for (const built of CORES) {
-      // A virtual first level with a physical one behind it is not modelled; this is optional.
-      const core = built.l1d?.indexing === 'vivt' ? { ...built, l2: null } : built;
+    for (const core of CORES) {
       if (options.severalCpus === true && !core.multiprocessor) continue;
       if (options.outer !== undefined && (core.l1d === null || core.architecture === 'v8'))
         continue;

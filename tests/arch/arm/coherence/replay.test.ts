@@ -156,6 +156,8 @@ const MACHINES: readonly ArmMachineOptions[] = [
   { core: 'cortex-a7', cpus: 2 },
   { core: 'cortex-a53' },
   { core: 'cortex-a53', cpus: 3 },
+  { core: 'scorpion' },
+  { core: 'apple-m1' },
 ];
 
 for (const machine of MACHINES) {

@@ -51,5 +51,6 @@ export const storyOf = (sets: StateSets, happenings: readonly Happening[], live 
     bytes: LINE_BYTES,
     start: Array.from({ length: LINE_BYTES }, () => start),
     events: numbered,
+    beside: [],
   };
 };

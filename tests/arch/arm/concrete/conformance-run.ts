@@ -30,6 +30,8 @@ interface Window {
 
 /** Bytes of each page that a program uses: a few lines, so that things meet. */
 const AREA = 64;
+/** The same where lines farther out are wider. */
+const WIDE_AREA = 128;
 const RESET_EVERY = 80;
 
 /** How much was seen of what the test is about: it must not have nothing to compare. */
@@ -54,6 +56,7 @@ export class ConformanceRun {
   readonly #windows: readonly Window[];
   readonly #ports: readonly { readonly snoops: boolean; readonly of: (m: Either) => DmaPort }[];
   readonly #line: number;
+  readonly #area: number;
   #stale: StaleAccess[] = [];
   #verdicts: Verdict[] = [];
   /** Physical address of a line to what was done to it lately. */
@@ -73,6 +76,8 @@ export class ConformanceRun {
     this.#versions = versions;
     this.#random = random;
     this.#line = checked.complex.checker.lineBytes;
+    const { l2 } = concrete.profile;
+    this.#area = l2 !== null && l2.line > this.#line ? WIDE_AREA : AREA;
     this.#windows = this.#mapWindows();
     const snooping = concrete.profile.snoopPort === 'none' ? [false] : [false, true];
     this.#ports = snooping.map(snoops => {
@@ -97,7 +102,7 @@ export class ConformanceRun {
   }
 
   #mapWindows(): readonly Window[] {
-    const { tables, l1d, l2, ncLookup } = this.#concrete.profile;
+    const { tables, l1d, ncLookup } = this.#concrete.profile;
     const memories: readonly Memory[] =
       tables.length > 0
         ? ['cached', 'cached', 'write-through', 'non-cached']
@@ -116,8 +121,7 @@ export class ConformanceRun {
       this.#checked.tables.map(other.va, pa, memory);
       others.push(other);
     };
-    // What a second level shares between virtual lines of the first, the tables do not say.
-    if (l1d?.indexing !== 'vivt' || l2 === null) alias('cached', first);
+    alias('cached', first);
     // Nor do they say in which CPU's cache a copy is, where that matters.
     if (ncLookup === 'ignores' || this.#concrete.cpus.length === 1) alias('non-cached', second);
     return [...windows, ...others];
@@ -127,7 +131,7 @@ export class ConformanceRun {
     const window = this.#pick(this.#windows);
     const cpu = this.#random.below(this.#concrete.cpus.length);
     const width = 1 << this.#random.below(4);
-    const at = this.#random.below(AREA / width) * width;
+    const at = this.#random.below(this.#area / width) * width;
     const action = this.#random.below(40);
     if (action < 9) this.#store(window, at, width, cpu);
     else if (action < 18) this.#load(window, at, Math.min(width, 4), cpu);
@@ -248,7 +252,7 @@ export class ConformanceRun {
     const { profile, pl310 } = this.#concrete;
     this.#dsbEverywhere();
     for (const { va, pa, memory, name } of this.#windows) {
-      for (let at = 0; at < AREA; at += 32) {
+      for (let at = 0; at < this.#area; at += 32) {
         if (profile.l1d !== null && memory !== 'non-cached') {
           this.#both(`reset of ${name}`, pa + at, m => {
             m.cpu.cacheOp(CacheOp.CIVAC, va + at);
@@ -258,7 +262,7 @@ export class ConformanceRun {
     }
     this.#dsbEverywhere();
     for (const { pa } of pl310 === null ? [] : this.#windows) {
-      for (let at = 0; at < AREA; at += 32) {
+      for (let at = 0; at < this.#area; at += 32) {
         this.#both('reset', pa + at, m => {
           m.outerWrite(m.cpu, 'CLEAN_INV_PA', pa + at);
         });
@@ -270,8 +274,8 @@ export class ConformanceRun {
       });
     }
     for (const { pa } of this.#windows) {
-      this.#versions.forget(pa, AREA);
-      this.#checked.complex.watch.forget(pa, AREA);
+      this.#versions.forget(pa, this.#area);
+      this.#checked.complex.watch.forget(pa, this.#area);
     }
     this.#history.clear();
     this.#changer.clear();
@@ -309,7 +313,7 @@ export class ConformanceRun {
     this.#compareMust();
     const line = address === null ? null : this.#lineOf(address);
     this.#compareLost(
-      line ?? this.#lineOf(this.#pick(this.#windows).pa + this.#random.below(AREA)),
+      line ?? this.#lineOf(this.#pick(this.#windows).pa + this.#random.below(this.#area)),
     );
   }
 
