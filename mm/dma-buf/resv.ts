@@ -50,12 +50,7 @@ class ResvMutex extends WwMutex {
   readonly #timelines: FenceTimelines;
   readonly #resetPlaces: () => void;
 
-  constructor(
-    wwClass: WwClass,
-    name: string,
-    timelines: FenceTimelines,
-    resetPlaces: () => void,
-  ) {
+  constructor(wwClass: WwClass, name: string, timelines: FenceTimelines, resetPlaces: () => void) {
     super(wwClass, name);
     this.#timelines = timelines;
     this.#resetPlaces = resetPlaces;

@@ -68,6 +68,7 @@ export class WwMutex implements Digestible {
   }
 
   unlock(): void {
+    this.beforeUnlock();
     const ctx = this.#ctx;
     if (ctx !== null) {
       debugLocks(ctx.acquired === 0, `ww_mutex_unlock: ${this.name}: the context holds nothing`);
@@ -85,7 +86,18 @@ export class WwMutex implements Digestible {
     return `${this.#queue.digest()}${rank(this.#ctx)}[${waiters.join(',')}]`;
   }
 
+  /** Somebody asks for the lock and may sleep: what it guards may have more to say about that. */
+  protected beforeLock(): void {
+    // A lock by itself has nothing to say.
+  }
+
+  /** It is about to be released. */
+  protected beforeUnlock(): void {
+    // A lock by itself has nothing to clear.
+  }
+
   *#lock(ctx: WwAcquireCtx | null, interruptible: boolean): Sleeping<number> {
+    this.beforeLock();
     yield* preemptionPoint('ww_mutex_lock', () => [this.name, rankIn(ctx)]);
     if (ctx !== null) {
       ctx.checkUsable(this.wwClass);
