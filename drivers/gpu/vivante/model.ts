@@ -16,16 +16,16 @@ import { AddressSpaces, Client } from './model/address-spaces';
 import { ClientMemory } from './model/client-memory';
 import { CommandFetch } from './model/command-fetch';
 import { ControlStates } from './model/control-states';
+import { Dispatch } from './model/dispatch';
 import { createEngines } from './model/engines';
 import { FaultQueue } from './model/fault-queue';
 import { FrontEnd } from './model/front-end';
-import type { Handed } from './model/front-end';
+import { Interrupts } from './model/interrupts';
 import { Lane, Pipeline } from './model/pipeline';
 import { Translation } from './model/translation';
 import type { KeptUse } from './model/translation';
-import type { CacheMismatch, DrawCommand, UnitWork } from './model/unit';
-import { EVENTS, GC_LITE, IdleBit, Interrupt, MMUS, StopCause } from './regs';
-import type { MmuException } from './regs';
+import type { CacheMismatch } from './model/unit';
+import { GC_LITE, IdleBit, StopCause } from './regs';
 
 /** Where a cache inside a GPU and memory say different things. */
 export interface GpuMismatch extends CacheMismatch {
@@ -70,18 +70,17 @@ export class VivanteGpu extends Device {
   readonly #regs: RegisterFile<typeof GC_LITE>;
   readonly #translation: Translation;
   readonly #spaces: AddressSpaces;
+  readonly #interrupts: Interrupts;
   readonly #queue: FaultQueue;
   readonly #pipeline: Pipeline;
   readonly #frontEnd: FrontEnd;
   readonly #states: ControlStates;
-  /** By byte offset of a state, and by opcode of a draw. */
-  readonly #laneOfState = new Map<number, Lane>();
-  readonly #laneOfDraw = new Map<number, Lane>();
 
   constructor(ports: VivanteGpuPorts) {
     super(ports.name);
     this.#ports = ports;
     this.#regs = this.#makeRegisters();
+    this.#interrupts = new Interrupts({ ...this.#common(), irq: ports.irq });
     this.#queue = new FaultQueue({ ...this.#common(), port: ports.dma });
     this.#translation = new Translation({
       version: ports.version,
@@ -119,7 +118,6 @@ export class VivanteGpu extends Device {
           }),
       ),
     );
-    this.#indexLanes();
     this.#states = new ControlStates({
       ...this.#common(),
       version: ports.version,
@@ -127,7 +125,7 @@ export class VivanteGpu extends Device {
       translation: this.#translation,
       pipeline: this.#pipeline,
       raise: event => {
-        this.#raise(event);
+        this.#interrupts.event(event);
       },
     });
     this.#frontEnd = this.#makeFrontEnd(
@@ -151,7 +149,7 @@ export class VivanteGpu extends Device {
         this.#states.reset();
       },
       hold: () => {
-        this.#updateIrq();
+        this.#interrupts.update();
       },
     });
   }
@@ -187,7 +185,7 @@ export class VivanteGpu extends Device {
       reader,
       'units',
     );
-    this.#ports.irq.restore(this.#irqLevel());
+    this.#interrupts.restore();
   }
 
   protected createRegions(): readonly MemoryRegion[] {
@@ -205,7 +203,7 @@ export class VivanteGpu extends Device {
   #makeRegisters(): RegisterFile<typeof GC_LITE> {
     const isV2 = this.#ports.version === 2;
     const updateIrq = (): void => {
-      this.#updateIrq();
+      this.#interrupts.update();
     };
     return registerFile(GC_LITE, {
       onGuestError: this.#ports.onGuestError,
@@ -243,12 +241,7 @@ export class VivanteGpu extends Device {
       onRead: {
         CLOCK_CONTROL: () => this.#clockControl(),
         IDLE_STATE: () => this.#idleState(),
-        INTR_ACKNOWLEDGE: () => {
-          const { value } = this.#regs.INTR_ACKNOWLEDGE;
-          this.#regs.INTR_ACKNOWLEDGE.value = 0;
-          this.#updateIrq();
-          return value;
-        },
+        INTR_ACKNOWLEDGE: () => this.#interrupts.acknowledge(),
         DMA_DEBUG_STATE: () => this.#frontEnd.cmdState,
         DMA_ADDRESS: () => this.#frontEnd.address,
         DMA_LOW: () => this.#frontEnd.word(0),
@@ -269,10 +262,10 @@ export class VivanteGpu extends Device {
       translation: this.#translation,
       queue: this.#queue,
       onException: (client, code, address) => {
-        this.#exception(client, code, address);
+        this.#interrupts.exception(client, code, address);
       },
       onIrq: () => {
-        this.#updateIrq();
+        this.#interrupts.update();
       },
       onResume: () => {
         this.#pipeline.resume();
@@ -293,11 +286,7 @@ export class VivanteGpu extends Device {
         spaces: this.#spaces,
         regs: this.#regs,
         onBusError: write => {
-          const { AXI_STATUS, INTR_ACKNOWLEDGE } = this.#regs;
-          if (write) AXI_STATUS.DET_WR_ERR = 1;
-          else AXI_STATUS.DET_RD_ERR = 1;
-          INTR_ACKNOWLEDGE.AXI_BUS_ERROR = 1;
-          this.#updateIrq();
+          this.#interrupts.busError(write);
         },
       },
       client,
@@ -306,72 +295,20 @@ export class VivanteGpu extends Device {
 
   #makeFrontEnd(fetch: CommandFetch): FrontEnd {
     const { name, events, onGuestError } = this.#ports;
+    const dispatch = new Dispatch(this.#pipeline.lanes, this.#states);
     return new FrontEnd({
       name,
       events,
       fetch,
       onGuestError,
-      load: (offset, value) => this.#load(offset, value),
-      draw: draw => this.#draw(draw),
+      load: (offset, value) => dispatch.load(offset, value),
+      draw: draw => dispatch.draw(draw),
       takeSemaphore: to => this.#pipeline.take(to),
       isArmed: to => this.#pipeline.isArmed(to),
       raise: event => {
-        this.#raise(event);
+        this.#interrupts.event(event);
       },
     });
-  }
-
-  #indexLanes(): void {
-    for (const lane of this.#pipeline.lanes) {
-      for (const { at } of lane.unit.states.layout.instances) {
-        const other = this.#laneOfState.get(at)?.unit.name ?? '';
-        invariant(other === '', `state ${at} is of ${other} and ${lane.unit.name}`);
-        this.#laneOfState.set(at, lane);
-      }
-      for (const opcode of lane.unit.draws) this.#laneOfDraw.set(opcode, lane);
-    }
-  }
-
-  #load(offset: number, value: number): Handed {
-    const lane = this.#laneOfState.get(offset);
-    if (lane === undefined) return this.#states.load(offset, value);
-    if (lane.isFull) return 'full';
-    const loaded = lane.unit.load(offset, value);
-    return loaded === 'loaded' ? 'taken' : this.#give(lane, loaded);
-  }
-
-  #draw(draw: DrawCommand): Handed {
-    const lane = this.#laneOfDraw.get(draw.opcode);
-    if (lane === undefined) return 'illegal';
-    return lane.isFull ? 'full' : this.#give(lane, lane.unit.draw(draw));
-  }
-
-  #give(lane: Lane, work: UnitWork | 'illegal'): Handed {
-    if (work === 'illegal') return work;
-    lane.add(work);
-    return 'taken';
-  }
-
-  #raise(event: number): void {
-    if (event >= EVENTS) this.#complain(`event ${event} has no interrupt`);
-    else this.#interrupt(2 ** event);
-  }
-
-  #exception(client: Client, code: MmuException, address: number): void {
-    const { MMU_STATUS, MMU_EXCEPTION_ADDR } = this.#regs;
-    const { mmu } = client;
-    const shift = 4 * mmu;
-    invariant(mmu < MMUS, `${client.name}: an MMU that there is not`);
-    if (((MMU_STATUS.value >>> shift) & 0xf) === 0) {
-      MMU_STATUS.value |= code << shift;
-      MMU_EXCEPTION_ADDR(mmu).value = address;
-    }
-    this.#interrupt(Interrupt.MMU_EXCEPTION);
-  }
-
-  #interrupt(bits: number): void {
-    this.#regs.INTR_ACKNOWLEDGE.value |= bits;
-    this.#updateIrq();
   }
 
   #commandControl(written: number): void {
@@ -403,7 +340,7 @@ export class VivanteGpu extends Device {
     this.#regs.reset();
     this.#states.reset();
     this.#regs.CLOCK_CONTROL.value = value;
-    this.#updateIrq();
+    this.#interrupts.update();
   }
 
   #stopAll(): void {
@@ -412,17 +349,6 @@ export class VivanteGpu extends Device {
     this.#spaces.reset();
     this.#queue.restart();
     this.#translation.clear();
-  }
-
-  /** The bus's half of the state is the registers': everything that may raise it is there. */
-  #irqLevel(): boolean {
-    const { INTR_ACKNOWLEDGE, INTR_ENBL, X_INTR, X_INTR_ENBL } = this.#regs;
-    const pending = INTR_ACKNOWLEDGE.value & INTR_ENBL.value;
-    return pending !== 0 || (X_INTR.value & X_INTR_ENBL.value) !== 0;
-  }
-
-  #updateIrq(): void {
-    this.#ports.irq.set(this.#irqLevel());
   }
 
   #stale(use: KeptUse): boolean {
