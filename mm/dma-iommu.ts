@@ -211,7 +211,11 @@ const iovaTranslation = (dma: IommuDma): IovaTranslation => ({
     const { ops, iova } = dma.mustHave(dev);
     const runs = runsBehind(address, size, iova.granule, at => ops.iovaToPhys(at));
     const frames = framesOf(address, size, iova.granule);
-    iommuUnmap(ops, frames.address, frames.size);
+    const unmapped = iommuUnmap(ops, frames.address, frames.size);
+    if (unmapped !== frames.size) {
+      const found = `${hex(unmapped)} of ${hex(frames.size)} bytes at ${hex(frames.address)}`;
+      dev.services.log.device('warn', dev, `WARNING: unlink of ${found}, which is not linked`);
+    }
     return runs;
   },
 });

@@ -66,6 +66,21 @@ test('addresses are reserved at once, memory is linked to them, and all ends in 
   t.is(made.freeFrames(dev), free);
 });
 
+test('bytes that are not linked end an unlink, which says so', t => {
+  const { dev, table } = bench();
+  const { log } = dev.services;
+  const state = new DmaIovaState();
+  dmaIovaTryAlloc(dev, state, at(5), 3 * PAGE_SIZE);
+  dmaIovaLink(dev, state, at(5), 0, 3 * PAGE_SIZE, ToDevice);
+  dmaIovaUnlink(dev, state, 0, PAGE_SIZE, ToDevice);
+  const before = log.lines.length;
+  dmaIovaUnlink(dev, state, PAGE_SIZE, PAGE_SIZE, ToDevice);
+  t.is(log.lines.length, before);
+  dmaIovaUnlink(dev, state, PAGE_SIZE, 2 * PAGE_SIZE, ToDevice);
+  t.is(table.entries.size, 1, 'what lies beyond stays');
+  t.regex(log.lines.at(-1)?.text ?? '', /WARNING: unlink of 0x0 of 0x2000 bytes at 0x/);
+});
+
 test('the first piece may begin inside a page, and the addresses with it; no other may', t => {
   const { dev, table } = bench();
   const state = new DmaIovaState();
