@@ -1,6 +1,8 @@
 import { bugsSuite } from './bugs';
 import { cacheSuite } from './cache';
 import { dmaCoherentSuite } from './dma-coherent';
+import { dmaIovaSuite } from './dma-iova';
+import { dmaNoncontiguousSuite } from './dma-noncontiguous';
 import { dmaRulesSuite } from './dma-rules';
 import { dmaStreamingSuite } from './dma-streaming';
 import { dmapoolSuite } from './dmapool';
@@ -21,6 +23,8 @@ export const SUITES: readonly Suite[] = [
   dmaStreamingSuite,
   dmaCoherentSuite,
   dmapoolSuite,
+  dmaNoncontiguousSuite,
+  dmaIovaSuite,
   iommuSuite,
   dmaRulesSuite,
   rulesSuite,
