@@ -1,6 +1,7 @@
 /* `dmabench/mm`: the DMA API and the memory that it is about, by the kernel's names. */
 
 export * from '../mm/dma-mapping-common';
+export * from '../mm/dma-iova';
 export { hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
 export type { Page } from '../drivers/base/kernel/dma-mapping';
 export * from '../drivers/base/kernel/gfp';

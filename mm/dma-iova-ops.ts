@@ -1,8 +1,9 @@
 import { DmaAttr, hasDmaAttr } from '../drivers/base/kernel/dma-mapping';
-import type { DmaAttrs } from '../drivers/base/kernel/dma-mapping';
-import type { DmaMapOps } from '../drivers/base/kernel/device';
+import type { DmaAttrs, DmaDirection } from '../drivers/base/kernel/dma-mapping';
+import type { Device, DmaMapOps } from '../drivers/base/kernel/device';
 import { offsetBy } from '../drivers/base/types/address';
 import type { DmaAddr, PhysAddr } from '../drivers/base/types/address';
+import { UnmodelledError } from '../drivers/base/types/errors';
 import type { DmaPath } from './dma-stages';
 import type { PhysRange } from './iommu/map';
 
@@ -11,11 +12,28 @@ const isMaintained = (attrs: DmaAttrs): boolean =>
   !hasDmaAttr(attrs, DmaAttr.SkipCpuSync) && !hasDmaAttr(attrs, DmaAttr.Mmio);
 
 /**
+ * Of a piece that does not fill its pages Linux bounces what would show the device more than itself
+ * (iommu_dma_iova_link_swiotlb), for who is not trusted and for small objects of kmalloc.
+ */
+const checkWhole = (
+  { bounce }: DmaPath,
+  dev: Device,
+  { address, size }: PhysRange,
+  direction: DmaDirection,
+  granule: number,
+): void => {
+  const reach = { isReachable: true, granule };
+  if (bounce?.needs(dev, address, size, direction, reach) !== true) return;
+  throw new UnmodelledError('a piece that is linked and would be bounced', dev.name);
+};
+
+/**
  * DMA in two steps, composed as one step is: caches for the device, then the link; the link ends,
  * then caches for the CPU. Nothing for a device whose addresses are nobody's to give.
  */
-export const iovaOps = ({ translation, cache }: DmaPath): Pick<DmaMapOps, 'iova'> => {
-  const { iova } = translation;
+export const iovaOps = (path: DmaPath): Pick<DmaMapOps, 'iova'> => {
+  const { cache } = path;
+  const { iova } = path.translation;
   if (iova === undefined) return {};
   return {
     iova: {
@@ -25,6 +43,9 @@ export const iovaOps = ({ translation, cache }: DmaPath): Pick<DmaMapOps, 'iova'
         iova.free(dev, address, size);
       },
       link: (dev, address, physical, size, direction, attrs) => {
+        const piece = { address: physical, size };
+        if (!hasDmaAttr(attrs, DmaAttr.Mmio))
+          checkWhole(path, dev, piece, direction, iova.granule(dev));
         if (isMaintained(attrs)) cache?.syncForDevice(physical, size, direction);
         return iova.link(dev, address, physical, size, direction, attrs);
       },

@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { EINVAL, EIO, ENOMEM } from '../../drivers/base/kernel/errno';
 import { physAddr } from '../../drivers/base/types/address';
+import { UnmodelledError } from '../../drivers/base/types/errors';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
 import {
   DmaIovaState,
@@ -20,6 +21,7 @@ import { boot } from '../support/booted';
 import { dmaDevice } from '../support/dma-device';
 import { directOps } from '../support/direct-ops';
 import { FakeIommuBench } from '../support/fake-iommu';
+import { Stages } from '../support/fake-stages';
 
 const { Bidirectional, ToDevice, FromDevice } = DmaDirection;
 const { services } = boot('versatile-pb').kernel;
@@ -64,6 +66,18 @@ test('addresses are reserved at once, memory is linked to them, and all ends in 
   t.is(table.entries.size, 0);
   t.is(table.unflushed.size, 0);
   t.is(made.freeFrames(dev), free);
+});
+
+test('a piece that would have to be bounced is not modelled, and says so', t => {
+  const made = new FakeIommuBench(services, { pages: 64 });
+  const stages = new Stages();
+  stages.bouncesFrom = 9 * PAGE_SIZE;
+  const dev = made.device(0, {}, { bounce: stages.bounce });
+  const state = new DmaIovaState();
+  dmaIovaTryAlloc(dev, state, at(5), 2 * PAGE_SIZE);
+  t.is(dmaIovaLink(dev, state, at(5), 0, PAGE_SIZE, ToDevice), 0);
+  const link = (): number => dmaIovaLink(dev, state, at(9), PAGE_SIZE, 64, FromDevice);
+  t.throws(link, { instanceOf: UnmodelledError });
 });
 
 test('bytes that are not linked end an unlink, which says so', t => {

@@ -5,10 +5,9 @@ import { KernelTimers } from '../../drivers/base/kernel/timers';
 import type { DmaAddr, PhysAddr } from '../../drivers/base/types/address';
 import { physAddr } from '../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
-import type { CacheMaintenance } from '../../mm/arch-dma';
 import { IommuDma, dmaIommu } from '../../mm/dma-iommu';
 import { composeDmaOps } from '../../mm/dma-ops';
-import type { DmaAllocation } from '../../mm/dma-stages';
+import type { DmaPath } from '../../mm/dma-stages';
 import { Iommus } from '../../mm/iommu/core';
 import { gatherAddPage } from '../../mm/iommu/gather';
 import type { IotlbGather } from '../../mm/iommu/gather';
@@ -224,10 +223,10 @@ export class FakeIommuBench {
   device(
     group: number,
     dma: Partial<DeviceDma> = {},
-    parts: { cache?: CacheMaintenance | null; allocation?: DmaAllocation } = {},
+    parts: Partial<Omit<DmaPath, 'translation'>> = {},
   ): Device {
-    const { cache = null, allocation = {} } = parts;
-    const path = { translation: dmaIommu(this.dma), cache, bounce: null, allocation };
+    const nothing = { cache: null, bounce: null, allocation: {} };
+    const path = { ...nothing, ...parts, translation: dmaIommu(this.dma) };
     const dev = dmaDevice(this.#services, { ops: composeDmaOps(path), ...dma });
     const found = this.iommus.groupFor([{ iommu: this.iommu, cells: [group] }]);
     if (typeof found === 'number') throw new Error(`group ${group}: ${found}`);
