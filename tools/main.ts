@@ -5,6 +5,7 @@ import { boardsCommand } from './commands/boards';
 import { describeCommand } from './commands/describe';
 import { experimentCommand } from './commands/experiment';
 import { explainCommand } from './commands/explain';
+import { exploreCommand } from './commands/explore';
 import type { Task } from './commands/options';
 import { mutateCommand } from './commands/mutate';
 import { rulesCommand } from './commands/rules';
@@ -34,6 +35,7 @@ const COMMANDS = [
   'run',
   'mutate',
   'experiment',
+  'explore',
   'explain',
   'rules',
   'describe',
@@ -59,6 +61,7 @@ const read = async (
     .command(runCommand(assign))
     .command(mutateCommand(assign))
     .command(experimentCommand(assign))
+    .command(exploreCommand(assign))
     .command(explainCommand(assign))
     .command(rulesCommand(assign))
     .command(describeCommand(assign))
@@ -129,10 +132,14 @@ const settle = (parser: Argv, host: Host): Argv =>
     .wrap(widthOf(host.out))
     .exitProcess(false);
 
+/** What is missing where it is not a board. */
+const MISSING: Readonly<Record<string, string>> = {
+  explain: 'which finding?',
+  explore: 'which exploration?',
+};
+
 /** What yargs says, on one line. */
 const usageText = (command: string, message: string): string =>
   message.startsWith('Not enough non-option arguments')
-    ? command === 'explain'
-      ? 'which finding?'
-      : 'which board?'
+    ? (MISSING[command] ?? 'which board?')
     : message.replace(/\s*\n\s*/g, ' ');

@@ -35,6 +35,7 @@ test('help names every command and every exit status', async t => {
     'run',
     'mutate',
     'experiment',
+    'explore',
     'explain',
     'rules',
     'describe',

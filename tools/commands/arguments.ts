@@ -82,6 +82,15 @@ export interface ExperimentArguments extends MachineArguments, ListArguments {
   readonly cost?: readonly string[] | undefined;
 }
 
+/** Arguments of `explore`; numbers are still text. */
+export interface ExploreArguments extends ListArguments {
+  readonly name: string;
+  readonly slots: string | undefined;
+  readonly clients: string | undefined;
+  readonly policy: string | undefined;
+  readonly states: string;
+}
+
 /** Arguments of `explain`. */
 export interface ExplainArguments extends ListArguments {
   /** `FILE`, or `FILE#N`. */

@@ -1,4 +1,5 @@
 import { BenchError } from '../../drivers/base/types/errors';
+import { namedState } from './scenario';
 import type { Naming, Scenario, World } from './scenario';
 import { StateGraph } from './state-graph';
 
@@ -94,10 +95,9 @@ export class Explorer {
     const { digest, naming } = leastDigest(world, this.#scenario.symmetries);
     const known = this.graph.numberOf(digest);
     if (known !== undefined) return { number: known, naming, isNew: false };
-    const number = this.graph.add(digest, naming, parent);
-    const open = world.clients.flatMap((task, client) =>
-      task.isRunnable ? [{ state: number, client }] : [],
-    );
+    const enabled = world.clients.flatMap((task, client) => (task.isRunnable ? [client] : []));
+    const number = this.graph.add(digest, naming, parent, enabled);
+    const open = enabled.map(client => ({ state: number, client }));
     const depth = this.graph.depthOf(number);
     const there = (this.#open[depth] ??= []);
     there.push(...open.reverse());
@@ -129,9 +129,10 @@ const leastDigest = (
   world: World,
   symmetries: readonly Naming[],
 ): { readonly digest: string; readonly naming: number } => {
+  const { state } = world;
   let least: { digest: string; naming: number } | null = null;
   for (const [naming, names] of symmetries.entries()) {
-    const digest = world.digest(names);
+    const digest = namedState(state, names);
     if (least === null || digest < least.digest) least = { digest, naming };
   }
   if (least === null) throw new BenchError('a scenario without a name for its clients');

@@ -4,6 +4,24 @@ import type { Task } from '../../drivers/base/kernel/task';
 /** Which client is called what: `order[client]` is its name. */
 export type Naming = readonly number[];
 
+/**
+ * A state in words, in which client number 3 is called `@3`. What it leaves out must make no difference,
+ * or the verdict is of another program.
+ */
+export interface WorldState {
+  readonly shared: string;
+  /** What is each client's own. */
+  readonly clients: readonly string[];
+}
+
+/** The state in words, with clients called by other names. */
+export const namedState = ({ shared, clients }: WorldState, naming: Naming): string => {
+  const ordered = naming.map((_, name) => clients[naming.indexOf(name)] ?? '');
+  const text = [shared, ...ordered].join('|');
+  if (naming.every((name, client) => name === client)) return text;
+  return text.replace(/@(\d+)/g, (_, client: string) => `@${naming[Number(client)] ?? ''}`);
+};
+
 /** One execution of a scenario, which goes on as it is told to. */
 export interface World {
   readonly scheduler: Scheduler;
@@ -11,11 +29,8 @@ export interface World {
   readonly clients: readonly Task[];
   /** How often each client has done what it is there for. Not part of the state. */
   readonly completed: readonly number[];
-  /**
-   * The state, with clients called so: everything that the future depends on. What it leaves out must
-   * make no difference, or the verdict is of another program.
-   */
-  digest(naming: Naming): string;
+  /** The state: everything that the future depends on. */
+  readonly state: WorldState;
   /**
    * True where a client's next step touches nothing that another one can see or change: it follows at
    * once then, as every order of such a step and others' leads to the same states.

@@ -12,6 +12,8 @@ export interface Edge {
 }
 
 const ABSENT = -1;
+/** The client can go on, and it is not known yet to where. */
+const UNEXPLORED = -2;
 
 /** A typed array that grows. */
 class Growing {
@@ -62,8 +64,13 @@ export class StateGraph {
     return this.#numbers.get(digest);
   }
 
-  /** A state that was not there; `parent` null for the first. */
-  add(digest: string, naming: number, parent: { state: number; client: number } | null): number {
+  /** A state that was not there, and who can go on in it; `parent` null for the first. */
+  add(
+    digest: string,
+    naming: number,
+    parent: { readonly state: number; readonly client: number } | null,
+    enabled: readonly number[],
+  ): number {
     const state = this.#numbers.size;
     this.#numbers.set(digest, state);
     this.#naming.set(state, naming);
@@ -71,7 +78,8 @@ export class StateGraph {
     this.#parentClient.set(state, parent?.client ?? ABSENT);
     this.#depth.set(state, parent === null ? 0 : this.#depth.get(parent.state) + 1);
     for (let client = 0; client < this.clients; client++) {
-      this.#to.set(state * this.clients + client, ABSENT);
+      const to = enabled.includes(client) ? UNEXPLORED : ABSENT;
+      this.#to.set(state * this.clients + client, to);
     }
     return state;
   }
@@ -92,11 +100,16 @@ export class StateGraph {
     this.edges++;
   }
 
-  /** Null: the client cannot go on in this state. */
+  /** The client can go on in this state. */
+  isEnabled(state: number, client: number): boolean {
+    return this.#to.get(state * this.clients + client) !== ABSENT;
+  }
+
+  /** Null: the client cannot go on in this state, or it is not known yet to where. */
   edge(state: number, client: number): Edge | null {
     const place = state * this.clients + client;
     const to = this.#to.get(place);
-    if (to === ABSENT) return null;
+    if (to < 0) return null;
     const how = this.#how.get(place);
     return { to, isProgress: how % 2 === 1, renaming: Math.floor(how / 2) };
   }

@@ -33,7 +33,12 @@ export class Threads {
     return this.graph.renamings[node % this.#count]?.[client] ?? -1;
   }
 
-  /** Where the step of a client of the state as first seen leads; null: it cannot go on. */
+  /** True if that client of the state as first seen can go on. */
+  isEnabled(node: number, client: number): boolean {
+    return this.graph.isEnabled(this.stateOf(node), client);
+  }
+
+  /** Where the step of a client of the state as first seen leads; null: nowhere that is known. */
   next(node: number, client: number): { readonly to: number; readonly isProgress: boolean } | null {
     const edge = this.graph.edge(this.stateOf(node), client);
     if (edge === null) return null;

@@ -22,7 +22,10 @@ export interface Verdict {
   readonly starved: { readonly client: number; readonly lasso: Lasso } | null;
 }
 
-/** The verdict over a graph of which every edge is known. */
+/**
+ * The verdict over a graph. Of one that is not known to its end only a deadlock, a livelock or a starved
+ * client is sure; `progress` is not.
+ */
 export const judge = (graph: StateGraph): Verdict => {
   const threads = new Threads(graph);
   const dead = deadState(graph);
@@ -36,7 +39,7 @@ export const judge = (graph: StateGraph): Verdict => {
 
 const deadState = (graph: StateGraph): number | null => {
   for (let state = 0; state < graph.states; state++) {
-    if (clientsOf(graph).every(client => graph.edge(state, client) === null)) return state;
+    if (!clientsOf(graph).some(client => graph.isEnabled(state, client))) return state;
   }
   return null;
 };
@@ -137,7 +140,7 @@ const forClient = (
     const own = stepsWithin(node).find(step => threads.clientOf(node, step.client) === client);
     if (own !== undefined) return own;
     const names = clientsOf(threads.graph).find(other => threads.clientOf(node, other) === client);
-    if (stuck === null && threads.next(node, names ?? -1) === null) stuck = node;
+    if (stuck === null && !threads.isEnabled(node, names ?? -1)) stuck = node;
   }
   return stuck;
 };

@@ -1,6 +1,6 @@
 import { Scheduler } from '../../../drivers/base/kernel/scheduler';
 import { preemptionPoint, userMode } from '../../../drivers/base/kernel/task';
-import type { Sleeping, Task } from '../../../drivers/base/kernel/task';
+import type { LiveValue, Sleeping, Task } from '../../../drivers/base/kernel/task';
 import { WwClass } from '../../../drivers/base/kernel/ww-class';
 import { BenchError } from '../../../drivers/base/types/errors';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
@@ -11,7 +11,7 @@ import type { Backoff, PolicyName } from '../../../drivers/gpu/drm/policies';
 import type { JobFence } from '../../../drivers/gpu/drm/vma';
 import { AddressSpace } from '../../../drivers/gpu/drm/vm';
 import { symmetriesOf } from '../scenario';
-import type { Naming, Scenario, World } from '../scenario';
+import type { Scenario, World, WorldState } from '../scenario';
 import { LightGpu, LightObject } from './light-gpu';
 import type { LightJob } from './light-gpu';
 
@@ -50,6 +50,8 @@ export class LivelockWorld implements World {
   readonly #policy: AddressPolicy;
   readonly #objects: readonly (readonly LightObject[])[];
   readonly #locksMatter: boolean;
+  /** Names of the objects that are locked last. */
+  readonly #last: ReadonlySet<LiveValue>;
 
   /** `reduces` false: every place where a task may be preempted is a choice. */
   constructor({ slots, clients, policy }: Scope, reduces = true, backoff = anyTime) {
@@ -61,6 +63,7 @@ export class LivelockWorld implements World {
     this.#objects = clients.map((count, client) =>
       Array.from({ length: count }, (_, i) => new LightObject(wwClass, `@${client}.${i}`)),
     );
+    this.#last = new Set(this.#objects.map(objects => objects.at(-1)?.name ?? ''));
     const context = {
       ...{ vm: this.vm, ops: this.#gpu, policy: this.#policy, wwClass },
       agesMatter: BY_AGE.includes(policy),
@@ -74,22 +77,25 @@ export class LivelockWorld implements World {
     return this.#gpu.completed;
   }
 
-  digest(naming: Naming): string {
+  get state(): WorldState {
     const bound = this.vm.bound.map(vma => vma.digest()).join();
-    const parts = naming.map((_, name) => this.#digestOf(naming.indexOf(name)));
-    const shared = `${bound}|${this.vm.room.digest()}|${this.#policy.digest()}`;
-    return `${shared}|${parts.join('|')}`.replace(
-      /@(\d+)/g,
-      (_, c: string) => `@${naming[Number(c)] ?? ''}`,
-    );
+    return {
+      shared: `${bound}|${this.vm.room.digest()}|${this.#policy.digest()}`,
+      clients: this.#objects.map((_, client) => this.#stateOf(client)),
+    };
   }
 
+  /**
+   * Locks that nobody else asks for, nor asks about, as their objects are pinned. Not the last: with it
+   * the job is handed over, and the pins go.
+   */
   isLocal({ point }: Task): boolean {
-    return !this.#locksMatter && point?.at.endsWith('ww_mutex_lock') === true;
+    if (this.#locksMatter || point?.at.endsWith('ww_mutex_lock') !== true) return false;
+    return point.live?.().some(value => this.#last.has(value)) !== true;
   }
 
   /** What of the state is a client's: its task, its locks, and what it has claimed and lost. */
-  #digestOf(client: number): string {
+  #stateOf(client: number): string {
     const parts = [this.clients[client]?.digest() ?? ''];
     for (const object of this.#objects[client] ?? []) {
       const vma = this.vm.vmaOf(object);
