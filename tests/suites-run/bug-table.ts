@@ -2,7 +2,7 @@ import { openBoard, planBoard } from '../../tools/board/open';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
 import { allCases } from '../../tools/run/results';
 import { runSuites } from '../../tools/run/runner';
-import { BUGS, LEFT_OUT, bugsSuite } from '../suites/bugs';
+import { BUGS, LEFT_OUT, SHOWN_ELSEWHERE, bugsSuite } from '../suites/bugs';
 import { BugsByChance } from '../suites/bugs/by-chance';
 
 /*
@@ -36,5 +36,7 @@ for (const cells of [header, header.map(() => '---'), ...lines]) {
   console.log(`| ${cells.map(cell => cell ?? '').join(' | ')} |`);
 }
 console.log();
+for (const { title, source, where } of SHOWN_ELSEWHERE)
+  console.log(`- ${title} (${source}): shown by ${where}`);
 for (const { title, source, needs } of LEFT_OUT)
   console.log(`- ${title} (${source}): needs ${needs}`);

@@ -6,7 +6,8 @@ import type { Machine } from '../../machines/machine';
 import { openBoard, planBoard } from '../../tools/board/open';
 import type { KeptFinding } from '../../tools/run/findings';
 import { runSuites } from '../../tools/run/runner';
-import { BUGS, LEFT_OUT, benchesFor } from '../suites/bugs';
+import { SUITES } from '../suites';
+import { BUGS, LEFT_OUT, SHOWN_ELSEWHERE, benchesFor } from '../suites/bugs';
 import type { Bug } from '../suites/bugs/bug';
 import type { DriverBench } from '../suites/driver-bench';
 import type { Suite } from '../suites/suite';
@@ -109,4 +110,6 @@ test('bugs have names of their own, and say where they are from', t => {
     t.true(source.length > 0 && title.length > 0);
   }
   for (const { needs } of LEFT_OUT) t.true(needs.length > 0);
+  const cases = SUITES.flatMap(({ name, cases }) => cases.map(one => `${name}.${one.name}`));
+  for (const { where } of SHOWN_ELSEWHERE) t.true(cases.includes(where), where);
 });

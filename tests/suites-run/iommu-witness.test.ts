@@ -1,11 +1,14 @@
 import test from 'ava';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
+import { KIB, MIB } from '../../drivers/base/types/bits';
 import { invariant } from '../../drivers/base/types/errors';
+import { pageSizesIn } from '../../mm/iommu/page-sizes';
 import { openBoard, planRun } from '../../tools/board/open';
 import { runSuites } from '../../tools/run/runner';
-import { IOMMU_BUGS } from '../suites/iommu-bugs';
+import { iommuSuite } from '../suites/iommu';
+import { IOMMU_BUGS, iommuBugsSuite } from '../suites/iommu-bugs';
 import { iommuMasters, withOwnDomain } from '../suites/iommu-support';
-import type { Case } from '../suites/suite';
+import type { Case, CaseContext } from '../suites/suite';
 
 /* What an IOMMU kept is found with a schedule, which the machine with real caches follows. */
 
@@ -57,5 +60,37 @@ test('what an IOMMU kept is shown by one step, which replays with real caches', 
   t.deepEqual(
     findings.filter(({ proof }) => proof === 'not-replayed').map(({ finding }) => finding.rule),
     [],
+  );
+});
+
+const sizes = ({ machine }: CaseContext): readonly number[] =>
+  iommuMasters(machine).flatMap(({ nodes, dev }) =>
+    nodes.some(({ compatible }) => compatible.includes('arm,mmu-500'))
+      ? pageSizesIn(machine.kernel.iommus.dmaDomain(dev)?.ops.pageSizes ?? 0)
+      : [],
+  );
+
+test('a kernel of 32 bits without LPAE gives an MMU-500 short descriptors', t => {
+  const short: Case = {
+    name: 'short_descriptors',
+    run: inner => {
+      t.deepEqual(new Set(sizes(inner)), new Set([4 * KIB, 64 * KIB, MIB, 16 * MIB]));
+      inner.ok(true, 'to be asked');
+    },
+  };
+  const names = ['large_pages_lead_where_small_ones_do', 'a_table_is_freed_before_the_flush'];
+  const cases = [...iommuSuite.cases, ...iommuBugsSuite.cases].filter(({ name }) =>
+    names.includes(name),
+  );
+  const { suites } = runSuites({
+    board: 'mixed',
+    plan: planRun(openBoard('mixed', ['smmu-mixed']), { memory: null, quirks: [] }),
+    suites: [{ name: 's', summary: '', cases: [short, ...cases] }],
+    ...{ selects: () => true, seed: 1, timings: ['latest'], streaming: ALL_STEPS },
+    adversary: { kind: 'all' },
+  });
+  t.deepEqual(
+    suites[0]?.cases.map(({ outcome }) => outcome),
+    ['passed', 'passed', 'passed'],
   );
 });

@@ -114,15 +114,16 @@ const isWalkerBlind = ({ nodes }: IommuMaster): boolean =>
 
 /** A domain of which nobody knows but the hardware, in memory of the case's own. */
 const withDomainIn = (
+  t: CaseContext,
   { group }: OwnDomain,
   memory: LateTableMemory,
   body: (ops: OwnDomain['ops']) => void,
 ): void => {
-  const [first] = group.streams;
-  const domain = first?.iommu.domainAlloc('unmanaged', memory) ?? null;
-  if (first === undefined || domain?.ops === null || domain === null) return;
+  const first = t.need(group.streams[0], 'a stream');
+  const domain = t.need(first.iommu.domainAlloc('unmanaged', memory), 'a domain');
+  const ops = t.need(domain.ops, 'a table');
   for (const { iommu, stream } of group.streams) iommu.attach(stream, domain);
-  body(domain.ops);
+  body(ops);
   for (const { iommu, stream } of group.streams) iommu.attach(stream, group.domain.domain);
   first.iommu.domainFree(domain);
 };
@@ -134,7 +135,7 @@ const noClean: IommuBug = {
   run: (t, own, isWrong) => {
     const memory = new LateTableMemory(t.machine.kernel);
     own.withBuffer(0, buffer => {
-      withDomainIn(own, memory, ops => {
+      withDomainIn(t, own, memory, ops => {
         memory.isLate = isWrong;
         mapBuffer(t, { ops }, own.iova, buffer);
         memory.carryOut();
@@ -203,7 +204,7 @@ const earlyTableFree: IommuBug = {
   run: (t, own, isWrong) => {
     const memory = new LateTableMemory(t.machine.kernel);
     own.withBuffer(0, buffer => {
-      withDomainIn(own, memory, ops => {
+      withDomainIn(t, own, memory, ops => {
         mapBuffer(t, { ops }, own.iova, buffer);
         touch(own);
         memory.isForgetful = isWrong;

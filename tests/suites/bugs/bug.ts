@@ -32,6 +32,14 @@ export interface Bug {
   readonly fixed: (bench: DriverBench) => number;
 }
 
+/** A bug that a suite other than this shows, wrong and right. */
+export interface ShownElsewhere {
+  readonly source: string;
+  readonly title: string;
+  /** `suite.case`. */
+  readonly where: string;
+}
+
 /** A bug of part 8 of the list that needs what is not there yet. */
 export interface LeftOut {
   readonly source: string;

@@ -5,7 +5,7 @@ import { DriverBench } from '../driver-bench';
 import type { Case, CaseContext, Suite } from '../suite';
 import { bug as arm64FromDevice } from './arm64-from-device';
 import { bug as bnxtXdp } from './bnxt-xdp';
-import type { Bug, LeftOut } from './bug';
+import type { Bug, LeftOut, ShownElsewhere } from './bug';
 import { broken, refilled } from './coherent-memory';
 import { bug as etnaviv } from './etnaviv';
 import { bug as flushCacheAll } from './flush-cache-all';
@@ -61,6 +61,20 @@ export const BUGS: readonly Bug[] = [
   writeBuffer,
 ];
 
+/** Bugs of the kernel's that are no driver's of a device: they are shown where their subject is. */
+export const SHOWN_ELSEWHERE: readonly ShownElsewhere[] = [
+  {
+    source: 'd4dd920cc2f6',
+    title: 'iommu/rockchip: only the first IOVA is zapped, and before the entry is written',
+    where: 'iommu-bugs.what_is_mapped_beside_a_mapping_is_not_zapped',
+  },
+  {
+    source: 'arch/arm/mm/dma-mapping.c of 3.5',
+    title: 'arm_iommu_unmap_page: the buffer is given to the CPU before it is unmapped',
+    where: 'iommu-bugs.a_buffer_is_the_cpu_s_before_it_is_unmapped',
+  },
+];
+
 /** What is known and cannot be shown yet, by what it takes. */
 export const LEFT_OUT: readonly LeftOut[] = [
   {
@@ -76,11 +90,6 @@ export const LEFT_OUT: readonly LeftOut[] = [
   {
     source: '06d129946a71',
     title: 'dpaa2-eth: the virtual address of an IOVA is asked for after its unmap',
-    needs: 'an IOMMU',
-  },
-  {
-    source: 'd4dd920cc2f6',
-    title: 'iommu/rockchip: only the first IOVA is zapped, and before the entry is written',
     needs: 'an IOMMU',
   },
   {
