@@ -8,6 +8,7 @@ import { explainCommand } from './commands/explain';
 import { exploreCommand } from './commands/explore';
 import type { Task } from './commands/options';
 import { mutateCommand } from './commands/mutate';
+import { renderCommand } from './commands/render';
 import { rulesCommand } from './commands/rules';
 import { runCommand } from './commands/run';
 import { suitesCommand } from './commands/suites';
@@ -36,6 +37,7 @@ const COMMANDS = [
   'mutate',
   'experiment',
   'explore',
+  'render',
   'explain',
   'rules',
   'describe',
@@ -61,6 +63,7 @@ const read = async (
     .command(runCommand(assign))
     .command(mutateCommand(assign))
     .command(experimentCommand(assign))
+    .command(renderCommand(assign))
     .command(exploreCommand(assign))
     .command(explainCommand(assign))
     .command(rulesCommand(assign))
@@ -136,6 +139,7 @@ const settle = (parser: Argv, host: Host): Argv =>
 const MISSING: Readonly<Record<string, string>> = {
   explain: 'which finding?',
   explore: 'which exploration?',
+  render: 'which scene?',
 };
 
 /** What yargs says, on one line. */

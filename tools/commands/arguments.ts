@@ -82,6 +82,16 @@ export interface ExperimentArguments extends MachineArguments, ListArguments {
   readonly cost?: readonly string[] | undefined;
 }
 
+/** Arguments of `render`; numbers are still text. */
+export interface RenderArguments extends MachineArguments, ListArguments {
+  readonly scene: string;
+  /** A mistake by its name; undefined: none is made. */
+  readonly bug: string | undefined;
+  /** The file for the picture. */
+  readonly out: string;
+  readonly seed: string;
+}
+
 /** Arguments of `explore`; numbers are still text. */
 export interface ExploreArguments extends ListArguments {
   readonly name: string;
