@@ -10,7 +10,7 @@ import { CopyEngine } from '../drivers/dma/copy-engine/model';
 import { COPY_ENGINE } from '../drivers/dma/copy-engine/regs';
 import { vivanteDriver } from '../drivers/gpu/vivante/driver';
 import { VivanteGpu } from '../drivers/gpu/vivante/model';
-import type { GpuMismatch } from '../drivers/gpu/vivante/model';
+import type { GpuMismatch, HeldLine } from '../drivers/gpu/vivante/model';
 import { COMPATIBLE as GC_LITE_COMPATIBLE, GC_LITE } from '../drivers/gpu/vivante/regs';
 import { testMasterDriver } from '../drivers/misc/test-master/driver';
 import { TestMaster } from '../drivers/misc/test-master/model';
@@ -40,6 +40,8 @@ export interface DeviceInsides {
   readonly onStale: (stale: StaleEntry) => boolean;
   /** A cache inside and memory say different things. */
   readonly onMismatch: (mismatch: GpuMismatch) => void;
+  /** A cache inside may have something that memory has not, or has it no more. */
+  readonly onHeld: (line: HeldLine) => void;
 }
 
 /** The hardware of a kind of device. */

@@ -30,7 +30,7 @@ import type { Stateful, StateValue } from '../drivers/base/types/state';
 import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
-import type { GpuMismatch } from '../drivers/gpu/vivante/model';
+import type { GpuMismatch, HeldLine } from '../drivers/gpu/vivante/model';
 import { describeSilicon } from './describe-silicon';
 import type { DeviceInsides, DeviceKinds } from './devices';
 import { hookOf, iommuKindOf, streamsOf, toldHook } from './iommus';
@@ -103,6 +103,8 @@ export class Hardware implements Stateful {
   onLed: ((access: LedAccess) => void) | null = null;
   /** On a checked machine told where a cache inside a device may say other things than memory. */
   onCacheMismatch: ((mismatch: GpuMismatch) => void) | null = null;
+  /** On a checked machine told of lines that a cache inside a device has written and memory may lack. */
+  onHeldLine: ((line: HeldLine) => void) | null = null;
   readonly devices: readonly HardwareDevice[];
   readonly masters: readonly HardwareMaster[];
   readonly notes: readonly string[];
@@ -420,6 +422,7 @@ export class Hardware implements Stateful {
       looksPast: adversary === 'all' || versions || this.#schedule !== null,
       onStale: stale => this.#goesByKept(stale),
       onMismatch: mismatch => this.onCacheMismatch?.(mismatch),
+      onHeld: line => this.onHeldLine?.(line),
     };
   }
 

@@ -59,6 +59,8 @@ export class Observation implements HardwareObserver, SoftwareObserver {
   readonly ownership: Ownership;
   /** Told of each end of a mapping, while it lives; null: nobody asks. */
   onUnmapped: ((call: DmaCall, site: CallSite) => void) | null = null;
+  /** Told of CPU accesses to what is watched; null: nobody asks. */
+  onCpuTouch: ((access: AccessKind, address: number, size: number) => void) | null = null;
   readonly #machine: ObservedMachine;
 
   constructor(machine: ObservedMachine) {
@@ -159,6 +161,7 @@ export class Observation implements HardwareObserver, SoftwareObserver {
     address: number,
     size: number,
   ): void {
+    this.onCpuTouch?.(access, address, size);
     this.ownership.cpuTouches(access, address, size);
   }
 

@@ -26,6 +26,7 @@ import {
   dmaSyncSingleForDevice,
 } from '../../mm/dma-mapping-common';
 import { openBoard, planRun } from '../../tools/board/open';
+import { flush, poke } from '../suites/gpu/streams';
 
 /*
  * The GPU of a whole machine under `all`, driven by hand: the checker looks at what its front end and its
@@ -196,4 +197,24 @@ test.serial('a table word that is in a cache is found when the MMU walks', t => 
   start(0, 2);
   pass();
   t.deepEqual(found(), ['device-access-not-given', 'stale-table-word']);
+});
+
+test.serial('what the CPU reads of a line that the GPU has not written back is found', t => {
+  begin();
+  const [stream, pixels] = [coherent(), coherent()];
+  const flushed = poke(pixels.dmaHandle, [{ offset: 64, value: 7 }]);
+  for (const [words, rules] of [
+    [flushed.slice(0, -flush('DE').length), ['stale-device-cache']],
+    [flushed, []],
+  ] as const) {
+    begin();
+    put(stream.cpuAddr, ...words, END, 0);
+    start(stream.dmaHandle, words.length / 2 + 1);
+    pass();
+    barriers.mb();
+    cpu.load32(pixels.cpuAddr);
+    t.deepEqual(found(), []);
+    cpu.load32(offsetBy(pixels.cpuAddr, 64));
+    t.deepEqual(found(), rules);
+  }
 });

@@ -98,6 +98,11 @@ export class DmaPort implements Stateful {
     this.#memory = parts.memory;
   }
 
+  /** The physical address at which the last piece of a transaction, or a word of a table, began. */
+  get reached(): number {
+    return this.#physical;
+  }
+
   /** From now on the master reaches memory otherwise: a strap of the SoC decides whether it snoops. */
   strap(memory: DmaMemory): void {
     this.#memory = memory;

@@ -26,12 +26,23 @@ import { Translation } from './model/translation';
 import type { KeptUse } from './model/translation';
 import type { CacheMismatch } from './model/unit';
 import { GC_LITE, IdleBit, StopCause } from './regs';
+import { LINE_BYTES } from './regs/surface';
 
 /** Where a cache inside a GPU and memory say different things. */
 export interface GpuMismatch extends CacheMismatch {
   readonly master: string;
   /** Of the first byte; null: nowhere in memory. */
   readonly physical: number | null;
+}
+
+/** A line of memory that a cache inside a GPU may have other bytes of: it was written there. */
+export interface HeldLine {
+  readonly master: string;
+  readonly cache: CacheMismatch['cache'];
+  readonly physical: number;
+  readonly size: number;
+  /** From now on; false: not any more. */
+  readonly isHeld: boolean;
 }
 
 /** What a GPU is wired to. */
@@ -53,6 +64,7 @@ export interface VivanteGpuPorts {
   /** As other MMUs tell it; true: what was kept is used. */
   readonly onStale: (stale: StaleEntry) => boolean;
   readonly onMismatch: (mismatch: GpuMismatch) => void;
+  readonly onHeld: (line: HeldLine) => void;
 }
 
 /** Bits of CHIP_FEATURE: PIPE_3D, DEBUG_MODE, PIPE_2D, MEM32, FE20. */
@@ -75,6 +87,8 @@ export class VivanteGpu extends Device {
   readonly #pipeline: Pipeline;
   readonly #frontEnd: FrontEnd;
   readonly #states: ControlStates;
+  /** Where lines are that an engine's cache has written, by the GPU's address. */
+  readonly #held = new Map<number, number>();
 
   constructor(ports: VivanteGpuPorts) {
     super(ports.name);
@@ -98,6 +112,9 @@ export class VivanteGpu extends Device {
       isChecked: ports.looksPast,
       onMismatch: mismatch => {
         this.#mismatch(mismatch, mismatch.reader === 'FE' ? commandMemory : engineMemory);
+      },
+      onHeld: (cache, line, isHeld) => {
+        this.#hold(cache, line, isHeld ? engineMemory.placeOf(line) : null);
       },
       onGuestError: ports.onGuestError,
     });
@@ -354,6 +371,18 @@ export class VivanteGpu extends Device {
   #stale(use: KeptUse): boolean {
     const { name, onStale } = this.#ports;
     return onStale({ iommu: `${name} MMU`, master: name, stream: this.#spaces.current, ...use });
+  }
+
+  /** A line of an engine's is held where it was written last; null: it is not any more. */
+  #hold(cache: CacheMismatch['cache'], line: number, physical: number | null): void {
+    const { name, onHeld } = this.#ports;
+    const held = this.#held.get(line);
+    const of = { master: name, cache, size: LINE_BYTES };
+    if (held !== undefined) onHeld({ ...of, physical: held, isHeld: false });
+    this.#held.delete(line);
+    if (physical === null) return;
+    this.#held.set(line, physical);
+    onHeld({ ...of, physical, isHeld: true });
   }
 
   #mismatch(mismatch: CacheMismatch, memory: ClientMemory): void {

@@ -22,9 +22,11 @@ export interface ClientMemoryParts {
 export class ClientMemory implements GpuMemory {
   /** Whose accesses are under way. */
   client: Client;
-  /** Where the last read began, and where that is on the bus; null: at the safe address. */
-  physical: number | null = null;
+  /** Where the last access began, on the bus; null: at the safe address. */
+  bus: number | null = null;
+  /** The same, for the GPU and in memory. */
   #address = 0;
+  #physical = 0;
   /** The last access that ended as a fault did so since nobody answered. */
   isBusError = false;
   readonly #parts: ClientMemoryParts;
@@ -53,18 +55,17 @@ export class ClientMemory implements GpuMemory {
       const span = isSafe ? SAFE_BYTES - (from % SAFE_BYTES) : spaces.span;
       const part = Math.min(length - done, span);
       const physical = isSafe ? this.#safe(from) : spaces.physical;
-      if (done === 0) this.#address = address;
-      if (done === 0) this.physical = isSafe ? null : physical;
       const result = this.#readPort(physical, part, into, at + done, use);
+      if (done === 0) this.#began(address, isSafe ? null : physical);
       if (result !== TxResult.Ok) return this.#busError(false);
       done += part;
     }
     return 'ok';
   }
 
-  /** Where bytes of the last read are on the bus. */
+  /** Where bytes of the last access are in memory, by the GPU's address; null: nowhere. */
   placeOf(address: number): number | null {
-    return this.physical === null ? null : this.physical + (address - this.#address);
+    return this.bus === null ? null : this.#physical + (address - this.#address);
   }
 
   write(address: number, length: number, from: Uint8Array, at: number): Access {
@@ -75,9 +76,11 @@ export class ClientMemory implements GpuMemory {
       if (routing === 'fault' || routing === 'wait') return routing;
       const part = Math.min(length - done, spaces.span);
       if (routing === 'memory') {
-        const result = port.write(dmaAddr(spaces.physical), part, from, at + done);
+        const bus = spaces.physical;
+        const result = port.write(dmaAddr(bus), part, from, at + done);
+        if (done === 0) this.#began(address, bus);
         if (result !== TxResult.Ok) return this.#busError(true);
-      }
+      } else if (done === 0) this.#began(address, null);
       done += part;
     }
     return 'ok';
@@ -88,6 +91,12 @@ export class ClientMemory implements GpuMemory {
     if (use === 'poll') return port.poll(dmaAddr(address), length, into, at);
     if (use === 'fetch') return port.fetch(dmaAddr(address), length, into, at);
     return port.read(dmaAddr(address), length, into, at);
+  }
+
+  #began(address: number, bus: number | null): void {
+    this.bus = bus;
+    this.#address = address;
+    this.#physical = this.#parts.port.reached;
   }
 
   #safe(address: number): number {

@@ -153,12 +153,12 @@ export class CommandFetch {
     const { address } = this;
     if (!this.#isTarget && address >= this.#aheadFrom && address < this.#aheadTo) return;
     const { port, memory } = this.#parts;
-    const { physical } = memory;
+    const { bus } = memory;
     const length = Math.min(AHEAD, this.#reach(address));
     this.#aheadFrom = address;
     this.#aheadTo = address;
-    for (let at = 0; at < length && physical !== null; at += 4) {
-      const word = port.peekTable(dmaAddr(physical + at));
+    for (let at = 0; at < length && bus !== null; at += 4) {
+      const word = port.peekTable(dmaAddr(bus + at));
       if (word === null) return;
       this.#aheadWords[at / 4] = word;
       this.#aheadTo = address + at + 4;

@@ -23,7 +23,7 @@ export interface Engines {
 /** The pixel engine, the resolve engine and the drawing engine, with their caches. */
 export const createEngines = (ports: UnitPorts): Engines => {
   const { memory, isChecked, onMismatch } = ports;
-  const unflushed = new UnflushedLines(onMismatch);
+  const unflushed = new UnflushedLines(onMismatch, ports.onHeld ?? null);
   const check = isChecked ? { onMismatch, unflushed } : null;
   const watched = (reader: string, own: CacheMismatch['cache'] | null = null): GpuMemory =>
     isChecked ? new WatchedMemory(memory, unflushed, reader, own) : memory;

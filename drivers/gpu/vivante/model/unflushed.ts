@@ -4,30 +4,36 @@ import type { Access, CacheMismatch, GpuMemory } from './unit';
 /** Told of what one reader might have missed. */
 export type MismatchSink = (mismatch: CacheMismatch) => void;
 
+/** See UnitPorts.onHeld. */
+type HeldSink = (cache: CacheMismatch['cache'], line: number, isHeld: boolean) => void;
+
 /**
  * Of a checked GPU: lines that some cache of it has written and that need not have reached memory,
  * since nothing has flushed that cache. Whoever else reads one is told of.
  */
 export class UnflushedLines {
   readonly #onMismatch: MismatchSink;
+  readonly #onHeld: HeldSink | null;
   /** By address; who wrote it. */
   readonly #lines = new Map<number, CacheMismatch['cache']>();
 
-  constructor(onMismatch: MismatchSink) {
+  constructor(onMismatch: MismatchSink, onHeld: HeldSink | null) {
     this.#onMismatch = onMismatch;
+    this.#onHeld = onHeld;
   }
 
   wrote(cache: CacheMismatch['cache'], line: number): void {
+    this.flushed(line);
     this.#lines.set(line, cache);
+    this.#onHeld?.(cache, line, true);
   }
 
-  /** The line has reached memory. */
+  /** The line has reached memory, or is lost. */
   flushed(line: number): void {
+    const cache = this.#lines.get(line);
+    if (cache === undefined) return;
     this.#lines.delete(line);
-  }
-
-  clear(): void {
-    this.#lines.clear();
+    this.#onHeld?.(cache, line, false);
   }
 
   /** Tells of the lines of a read that memory need not have yet. `own`: the reader's cache. */

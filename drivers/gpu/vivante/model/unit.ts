@@ -89,5 +89,10 @@ export interface UnitPorts {
    */
   readonly isChecked: boolean;
   readonly onMismatch: (mismatch: CacheMismatch) => void;
+  /**
+   * Of a checked GPU: the line of 64 bytes at an address was written and need not be in memory yet
+   * (`isHeld`), or by now it is, or is lost. Absent: nobody asks.
+   */
+  readonly onHeld?: (cache: CacheMismatch['cache'], line: number, isHeld: boolean) => void;
   readonly onGuestError: GuestErrorSink;
 }

@@ -14,7 +14,7 @@ import type { IoRegisters } from '../../../../drivers/base/kernel/registers';
 import { ticks } from '../../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
 import { VivanteGpu } from '../../../../drivers/gpu/vivante/model';
-import type { GpuMismatch } from '../../../../drivers/gpu/vivante/model';
+import type { GpuMismatch, HeldLine } from '../../../../drivers/gpu/vivante/model';
 import { GC_LITE } from '../../../../drivers/gpu/vivante/regs';
 import {
   OPCODE,
@@ -56,6 +56,7 @@ export class GpuBench {
   readonly guestErrors: string[] = [];
   readonly stale: StaleEntry[] = [];
   readonly mismatches: GpuMismatch[] = [];
+  readonly held: HeldLine[] = [];
   #bus: DeviceBus | null = null;
 
   constructor({ timing, version, looksPast, windows }: GpuBenchOptions = {}) {
@@ -87,6 +88,7 @@ export class GpuBench {
       onGuestError: text => this.guestErrors.push(text),
       onStale: stale => this.stale.push(stale) < 0,
       onMismatch: mismatch => this.mismatches.push(mismatch),
+      onHeld: line => this.held.push(line),
     });
   }
 
