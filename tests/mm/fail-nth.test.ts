@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { ExecutionContext } from 'ava';
 import { LruAdversary } from '../../arch/arm/adversary/lru';
 import { COHERENT_KINDS } from '../../arch/arm/mm/coherent';
 import { ALL_STEPS } from '../../arch/arm/mm/dma';
@@ -7,8 +8,18 @@ import { EIO, ENOMEM } from '../../drivers/base/kernel/errno';
 import { GFP_KERNEL } from '../../drivers/base/kernel/gfp';
 import { MIB, PAGE_SIZE } from '../../drivers/base/types/bits';
 import { Random } from '../../drivers/base/types/random';
+import { loadBoard } from '../../machines/boards';
 import { bootMachine } from '../../machines/boot';
 import type { Machine } from '../../machines/machine';
+import { planMachine } from '../../machines/plan';
+import type { PlanOptions } from '../../machines/plan';
+import {
+  DmaIovaState,
+  dmaIovaDestroy,
+  dmaIovaLink,
+  dmaIovaSync,
+  dmaIovaTryAlloc,
+} from '../../mm/dma-iova';
 import {
   DMA_MAPPING_ERROR,
   DmaAttr,
@@ -30,12 +41,15 @@ import {
   dmaVunmapNoncontiguous,
 } from '../../mm/dma-mapping-common';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
+import { pageToPhys } from '../../mm/page-alloc';
 import { SgEntry, SgTable } from '../../mm/scatterlist';
+import { BOARD_FOLDER } from '../support/board-folder';
 import { boot, planOf } from '../support/booted';
 
 /*
- * The n-th allocation of memory fails, for every n, in every path: the error is the documented one,
- * and nothing stays allocated, mapped or reserved.
+ * The n-th allocation of memory, of a slot to bounce through or of addresses of an IOMMU fails, for
+ * every n, in every path: the error is the documented one, and nothing stays allocated, mapped or
+ * reserved.
  */
 
 const { Bidirectional } = DmaDirection;
@@ -73,12 +87,47 @@ const withoutFailures = <Value>({ kernel }: Machine, body: () => Value): Value =
   return value;
 };
 
-/** True if the failure that was asked for is still to come; it is not wanted any more. */
-const endFailures = ({ kernel }: Machine): boolean => {
+/** Lets something fail, the n-th time from when it was asked to. */
+interface Failures {
+  begin(n: number): void;
+  /** True if the failure that was asked for is still to come; it is not wanted any more. */
+  end(): boolean;
+}
+
+const failuresOfPages = ({ kernel }: Machine): Failures => {
   const { pages } = kernel.mm;
-  const isPending = pages.failNth !== null;
-  pages.failNth = null;
-  return isPending;
+  return {
+    begin: n => {
+      pages.failNth = n;
+    },
+    end: () => {
+      const isPending = pages.failNth !== null;
+      pages.failNth = null;
+      return isPending;
+    },
+  };
+};
+
+/** Of methods that answer null where there is no room. */
+const failuresOf = (target: object, names: readonly string[]): Failures => {
+  let left = 0;
+  for (const name of names) {
+    const method = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+    Reflect.set(target, name, (...args: unknown[]): unknown => {
+      if (left > 0 && --left === 0) return null;
+      return Reflect.apply(method, target, args);
+    });
+  }
+  return {
+    begin: n => {
+      left = n;
+    },
+    end: () => {
+      const isPending = left > 0;
+      left = 0;
+      return isPending;
+    },
+  };
 };
 
 const PATHS: Readonly<Record<string, Path>> = {
@@ -124,6 +173,28 @@ const PATHS: Readonly<Record<string, Path>> = {
       dmaUnmapSgtable(dev, table, Bidirectional);
     };
   },
+  'memory that is linked to addresses': ({ dev, scattered }) => {
+    const state = new DmaIovaState();
+    const size = scattered.length * PAGE_SIZE;
+    const [first] = scattered;
+    if (first === undefined || !dmaIovaTryAlloc(dev, state, pageToPhys(first), size)) return null;
+    let linked = 0;
+    const undo = (): void => {
+      dmaIovaDestroy(dev, state, linked, Bidirectional);
+    };
+    for (const page of scattered) {
+      const physical = pageToPhys(page);
+      const result = dmaIovaLink(dev, state, physical, linked, PAGE_SIZE, Bidirectional);
+      if (result !== 0) {
+        undo();
+        if (result !== -ENOMEM) throw new Error(`${result}`);
+        return null;
+      }
+      linked += PAGE_SIZE;
+    }
+    if (dmaIovaSync(dev, state, 0, size) !== 0) throw new Error('sync');
+    return undo;
+  },
   'user mode': ({ machine, dev }) => {
     const { users } = machine.kernel;
     const memory = dmaAllocAttrs(dev, SIZE, GFP_KERNEL, DmaAttr.NoWarn);
@@ -151,11 +222,20 @@ const scatteredPages = ({ kernel }: Machine): readonly Page[] => {
   return taken.filter((page, i): page is Page => page !== null && i % 2 === 0);
 };
 
-/** What a leak would change. Tables of the kernel's own addresses stay, and those of IOMMUs. */
-const inUse = ({ kernel }: Machine): readonly number[] => [
-  kernel.usedPages,
-  kernel.mm.vmalloc?.areas.length ?? 0,
-];
+/**
+ * What a leak would change. Tables of the kernel's own addresses stay, and those of IOMMUs, and what
+ * a pool has come to.
+ */
+const inUse = ({ kernel }: Machine, dev: Device): readonly number[] => {
+  const domain = kernel.iommus.dmaDomain(dev);
+  return [
+    kernel.usedPages - kernel.poolPages,
+    kernel.mm.vmalloc?.areas.length ?? 0,
+    kernel.swiotlb?.pool.used ?? 0,
+    // What a lazy domain has not invalidated yet keeps its addresses.
+    domain?.queue === null ? domain.iova.live : 0,
+  ];
+};
 
 /** What one table maps, in every format of the kernel's tables. */
 const TABLE_SPAN = 2 * MIB;
@@ -179,19 +259,19 @@ const takeAddressesWithTables = ({ kernel }: Machine): void => {
 const failEach = (
   given: Given,
   path: Path,
+  failures: Failures,
 ): { readonly failed: number; readonly left: string[] } => {
-  const { machine } = given;
-  const { pages } = machine.kernel.mm;
+  const { machine, dev } = given;
   takeAddressesWithTables(machine);
-  const before = inUse(machine).join(' ');
+  const before = inUse(machine, dev).join(' ');
   const left: string[] = [];
   let failed = 0;
   for (let n = 1; n <= MOST; n++) {
-    pages.failNth = n;
+    failures.begin(n);
     const undo = path(given);
-    const isOver = endFailures(machine);
+    const isOver = failures.end();
     undo?.();
-    const after = inUse(machine).join(' ');
+    const after = inUse(machine, dev).join(' ');
     if (after !== before) left.push(`${n}: ${before} is ${after}`);
     if (isOver) return { failed, left };
     if (undo === null) failed++;
@@ -199,25 +279,66 @@ const failEach = (
   return { failed, left: [...left, 'no end'] };
 };
 
-/** Masters that snoop and that do not; and on `mixed` behind IOMMUs and windows, too. */
-for (const board of ['juno', 'mixed']) {
+/** How often something has failed, in all paths; nothing is ever left. */
+const failAll = (t: ExecutionContext, given: Given, failures: Failures): number => {
+  let failed = 0;
+  for (const [name, path] of Object.entries(PATHS)) {
+    const found = failEach(given, path, failures);
+    t.deepEqual(found.left, [], name);
+    failed += found.failed;
+  }
+  return failed;
+};
+
+/** Masters that snoop and that do not; on `mixed` and `iommus` behind IOMMUs of every kind, too. */
+for (const board of ['juno', 'mixed', 'iommus']) {
   const machine = boot(board);
   const scattered = scatteredPages(machine);
+  const ofPages = failuresOfPages(machine);
   for (const {
     device: { dev },
   } of machine.masters) {
     const way = dev.dma.coherent ? 'snooping' : 'not snooping';
     test(`${board}, ${dev.name}, ${way}: whichever allocation fails, nothing is left`, t => {
       if (dev.dma.rangeMap === null) dmaSetMaskAndCoherent(dev, dmaBitMask(32));
-      let failed = 0;
-      for (const [name, path] of Object.entries(PATHS)) {
-        const found = failEach({ machine, dev, scattered }, path);
-        t.deepEqual(found.left, [], name);
-        failed += found.failed;
-      }
-      t.true(failed > 0);
+      const given = { machine, dev, scattered };
+      t.true(failAll(t, given, ofPages) > 0);
+      const domain = machine.kernel.iommus.dmaDomain(dev);
+      if (domain === null) return;
+      const ofAddresses = failuresOf(domain.iova, ['allocFast', 'allocBelow4GiBFirst']);
+      t.true(failAll(t, given, ofAddresses) > 0);
     });
   }
+}
+
+const bootWith = (board: string, options: Partial<PlanOptions>): Machine =>
+  bootMachine(
+    planMachine(loadBoard(board, BOARD_FOLDER), { memory: null, quirks: [], ...options }),
+    {
+      adversary: new LruAdversary(),
+      random: new Random(1),
+      timing: 'latest',
+      streaming: ALL_STEPS,
+    },
+  );
+
+for (const [board, bounce] of [
+  ['imx8mm', 'swiotlb'],
+  ['versatile-pb', 'dmabounce'],
+] as const) {
+  test(`${bounce} on ${board}: whichever allocation or slot fails, nothing is left`, t => {
+    const machine = bootWith(board, { bounce, memory: 128 * MIB });
+    const [master] = machine.masters;
+    if (master === undefined) throw new Error('no master');
+    const { dev } = master.device;
+    Object.assign(dev.dma, { forcesBounce: true });
+    const given = { machine, dev, scattered: scatteredPages(machine) };
+    t.true(failAll(t, given, failuresOfPages(machine)) > 0);
+    const pool = machine.kernel.swiotlb?.pool;
+    if (pool === undefined) return;
+    // A page, and each page of a list.
+    t.is(failAll(t, given, failuresOf(pool, ['take'])), 1 + given.scattered.length);
+  });
 }
 
 for (const { name } of COHERENT_KINDS) {
@@ -231,7 +352,7 @@ for (const { name } of COHERENT_KINDS) {
     if (dev === undefined) throw new Error('no master');
     const given = { machine, dev, scattered: [] };
     for (const path of ['coherent memory', 'write-combined memory', 'user mode'] as const) {
-      const found = failEach(given, PATHS[path] ?? (() => null));
+      const found = failEach(given, PATHS[path] ?? (() => null), failuresOfPages(machine));
       t.deepEqual(found.left, [], path);
     }
   });
