@@ -33,11 +33,10 @@ export class Workqueue implements Digestible {
     return true;
   }
 
-  /** Takes it out of the queue, and sleeps until it does not run either (cancel_work_sync). */
-  *cancelSync(work: Work): Sleeping<boolean> {
+  /** Takes it out of the queue, if it is there; one that runs goes on (cancel_work). */
+  cancel(work: Work): boolean {
     const place = this.#queue.indexOf(work);
     if (place >= 0) this.#queue.splice(place, 1);
-    yield* waitEvent(this.#changed, () => this.#running !== work, { at: 'cancel_work_sync' });
     return place >= 0;
   }
 
@@ -54,7 +53,6 @@ export class Workqueue implements Digestible {
       const rest = work.run();
       if (rest !== null) yield* rest;
       this.#running = null;
-      this.#changed.wakeUpAll();
       yield* preemptionPoint('worker_thread');
     }
   }

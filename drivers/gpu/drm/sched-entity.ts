@@ -123,13 +123,11 @@ export class SchedEntity<Job extends SchedJob = SchedJob> implements Digestible 
   }
 
   /**
-   * Fences of its own jobs are in order anyway; of the same scheduler it is enough that a job was
-   * handed to the hardware, which works in order (drm_sched_entity_add_dependency_cb).
+   * Of the same scheduler it is enough that a job was handed to the hardware, which works in order;
+   * its own jobs before it were in any case (drm_sched_entity_add_dependency_cb).
    */
   #waitsFor(fence: DmaFence): boolean {
-    if (fence.context === this.context || fence.context === this.context + 1) return false;
-    const isOfSame =
-      fence instanceof SchedPoint && fence.place.sched === this.#sched && fence.error === 0;
+    const isOfSame = fence instanceof SchedPoint && fence.place.sched === this.#sched;
     const until = isOfSame ? fence.scheduled : fence;
     const over = {
       func: (): void => {

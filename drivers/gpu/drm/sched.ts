@@ -132,10 +132,11 @@ export class GpuScheduler<Job extends SchedJob> implements EntityScheduler<Job>,
    * is done already is freed. `bad`, the job of the timeout, is among the pending ones again
    * (drm_sched_stop).
    */
-  *stop(bad: Job | null): Sleeping<void> {
+  stop(bad: Job | null): void {
     this.#isPaused = true;
-    yield* this.#parameters.submitQueue.cancelSync(this.#runWork);
-    yield* this.#parameters.submitQueue.cancelSync(this.#freeWork);
+    // Neither sleeps on its way: none is under way now.
+    this.#parameters.submitQueue.cancel(this.#runWork);
+    this.#parameters.submitQueue.cancel(this.#freeWork);
     if (bad !== null) this.#pending.unshift(bad);
     for (const job of this.#pending.toReversed()) {
       const { parent } = job.fence;

@@ -1,4 +1,5 @@
 import { ECANCELED } from '../../../../drivers/base/kernel/errno';
+import { preemptionPoint } from '../../../../drivers/base/kernel/task';
 import type { Sleeping } from '../../../../drivers/base/kernel/task';
 import { Workqueue } from '../../../../drivers/base/kernel/workqueue';
 import { GpuScheduler } from '../../../../drivers/gpu/drm/sched';
@@ -83,7 +84,9 @@ export class SchedBench extends FenceBench {
 
   /** What etnaviv and others do: stop, blame, reset, hand over again, go on. */
   *recover(bad: TestJob): Sleeping<TimeoutStatus> {
-    yield* this.sched.stop(bad);
+    this.sched.stop(bad);
+    yield* preemptionPoint('reset');
+    if (this.freed.includes(bad.name)) throw new Error('freed while it is looked at');
     this.sched.increaseKarma(bad);
     this.resets++;
     this.#generation++;

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { ECANCELED, EINVAL, EIO, ENOMEM, ESRCH } from '../../../../drivers/base/kernel/errno';
 import { GFP_KERNEL } from '../../../../drivers/base/kernel/gfp';
 import { KernelOops } from '../../../../drivers/base/kernel/oops';
-import { roundRobin } from '../../../../drivers/base/kernel/scheduler';
 import { inFrame, preemptionPoint } from '../../../../drivers/base/kernel/task';
 import type { Sleeping } from '../../../../drivers/base/kernel/task';
 import { DmaResv, reservationWwClass } from '../../../../mm/dma-buf/resv';
+import { stubFence } from '../../../../mm/dma-buf/fence';
 import type { DmaFence, SoftwareFence } from '../../../../mm/dma-buf/fence';
 import { FenceArray } from '../../../../mm/dma-buf/fence-array';
 import { SchedBench, TIMEOUT, ends } from './sched-bench';
@@ -60,10 +60,11 @@ test('the hardware gets no more credits than it has, and a large job is not over
   bench.push(a, 'a2');
   const huge = bench.push(a, 'a3', { credits: 99 });
   t.is(huge.credits, 3);
+  bench.push(bench.entity('low', { priority: 'low' }), 'l1');
   bench.settle();
-  t.deepEqual(bench.ran, ['a1'], 'there is room for a2, but b1 came before');
+  t.deepEqual(bench.ran, ['a1'], 'there is room for a2 and l1, but b1 came before');
   bench.run();
-  t.deepEqual(bench.ran, ['a1', 'b1', 'a2', 'a3']);
+  t.deepEqual(bench.ran, ['a1', 'b1', 'a2', 'a3', 'l1']);
 });
 
 test('a job waits for what it depends on, and the latest of a context is enough', t => {
@@ -71,6 +72,9 @@ test('a job waits for what it depends on, and the latest of a context is enough'
   const [first, second] = [bench.fence(70, 1), bench.fence(70, 2)];
   const job = bench.push(bench.entity('a'), 'a1', { after: [second, first] });
   t.deepEqual(job.dependencies, [second]);
+  const other = bench.job('other');
+  for (const fence of [first, second, first]) t.is(other.addDependency(fence), 0);
+  t.deepEqual(other.dependencies, [second]);
   bench.push(bench.entity('b'), 'b1');
   bench.run();
   t.deepEqual(bench.ran, ['b1'], 'nobody else waits with it');
@@ -131,11 +135,14 @@ test('a job waits for readers and writers of the buffers it uses', t => {
 test('a job that is not handed over is over at once, with the error of the driver or without', t => {
   const bench = new SchedBench();
   const entity = bench.entity('a');
-  bench.onRun = job => (job.name === 'bad' ? -EIO : null);
-  const jobs = ['good', 'bad'].map(name => bench.push(entity, name));
+  bench.onRun = job => {
+    if (job.name === 'bad') return -EIO;
+    return job.name === 'fast' ? stubFence(bench.timelines) : null;
+  };
+  const jobs = ['good', 'bad', 'fast'].map(name => bench.push(entity, name));
   bench.run();
-  t.deepEqual(ends(jobs), [1, -EIO]);
-  t.deepEqual(bench.freed, ['good', 'bad']);
+  t.deepEqual(ends(jobs), [1, -EIO, 1]);
+  t.deepEqual(bench.freed, ['good', 'bad', 'fast']);
 });
 
 test('a hang is reset: the guilty job is cancelled, its context with it, the innocent run again', t => {
@@ -157,6 +164,7 @@ test('a hang is reset: the guilty job is cancelled, its context with it, the inn
   t.deepEqual(ends([later]), [-ECANCELED]);
   t.false(bench.ran.includes('later'));
   t.deepEqual(bench.freed.toSorted(), ['hang', 'innocent', 'later', 'same']);
+  t.true(bench.sched.digest().startsWith('0[]'), 'all credits are back');
   t.deepEqual(bench.contract.overdue(Infinity), []);
 });
 
@@ -170,10 +178,10 @@ test('a job may hang as often as the limit says, and a kernel job is never to bl
 
   const kernel = new SchedBench();
   const job = kernel.push(kernel.entity('k', { priority: 'kernel' }), 'k1', { takes: null });
-  kernel.scheduler.run(roundRobin(kernel.scheduler), {
-    idle: kernel.time.idle,
-    isOver: () => kernel.resets === 4,
-  });
+  while (kernel.resets < 4) {
+    kernel.settle();
+    t.true(kernel.time.idle());
+  }
   t.is(job.karma, 0);
   t.is(job.fence.finished.status, 0);
 });
@@ -250,13 +258,29 @@ test('hardware that notices a fault itself does not wait for the time to be over
 
 test('nothing is handed over while the scheduler is stopped', t => {
   const bench = new SchedBench();
-  bench.now(bench.sched.stop(null));
   bench.push(bench.entity('a'), 'a1');
+  bench.sched.stop(null);
+  bench.push(bench.entity('b'), 'b1');
   bench.run();
   t.deepEqual(bench.ran, []);
   bench.sched.start();
   bench.run();
-  t.deepEqual(bench.ran, ['a1']);
+  t.deepEqual(bench.ran, ['a1', 'b1']);
+});
+
+test('a stopped scheduler has no timeout, and one that goes on has', t => {
+  const bench = new SchedBench();
+  const hung = bench.push(bench.entity('a'), 'hang', { takes: null });
+  bench.settle();
+  bench.sched.stop(null);
+  bench.run();
+  t.is(bench.resets, 0);
+  t.is(bench.time.now, 0);
+  bench.sched.resubmitJobs();
+  bench.sched.start();
+  bench.run();
+  t.is(bench.resets, 1);
+  t.deepEqual(ends([hung]), [-ECANCELED]);
 });
 
 test('jobs of a client that is gone end with -ESRCH, in order, after what they wait for', t => {
