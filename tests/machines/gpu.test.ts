@@ -33,7 +33,7 @@ import { flush, poke } from '../suites/gpu/streams';
  * MMU read as at what any device reads.
  */
 
-const plan = planRun(openBoard('pandaboard', ['gpu-pandaboard']), { memory: null, quirks: [] });
+const plan = planRun(openBoard('imx6q-sabresd', ['gpu-imx6q-sabresd']), { memory: null, quirks: [] });
 const machine = bootMachine(plan, {
   adversary: 'all',
   random: new Random(1),
