@@ -6,6 +6,7 @@ import { dmaNoncontiguousSuite } from './dma-noncontiguous';
 import { dmaRulesSuite } from './dma-rules';
 import { dmaStreamingSuite } from './dma-streaming';
 import { dmapoolSuite } from './dmapool';
+import { gpuSuite } from './gpu';
 import { iommuSuite } from './iommu';
 import { iommuBugsSuite } from './iommu-bugs';
 import { memorySuite } from './memory';
@@ -30,4 +31,5 @@ export const SUITES: readonly Suite[] = [
   rulesSuite,
   bugsSuite,
   iommuBugsSuite,
+  gpuSuite,
 ];

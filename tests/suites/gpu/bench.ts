@@ -92,9 +92,9 @@ export class GpuBench {
   }
 
   /** Runs a stream to its end: 0, or a negative errno if it was refused or did not end. */
-  run(words: readonly number[], context = this.context): number {
-    const refused = this.gpu.submit(context, words, () => undefined);
-    return refused === 0 ? this.gpu.waitIdle(LIMIT) : refused;
+  run(words: readonly number[], limit = LIMIT): number {
+    const refused = this.gpu.submit(this.context, words, () => undefined);
+    return refused === 0 ? this.gpu.waitIdle(limit) : refused;
   }
 
   load(address: CpuAddr, offset: number): number {

@@ -1,18 +1,16 @@
 import type { Suite } from '../suite';
 import { withoutGpu } from './bench';
 import { COHERENCY } from './coherency';
+import { EXEC } from './exec';
+import { FAULT } from './fault';
+import { FORGOTTEN } from './forgotten';
+import { HANG } from './hang';
 import { poisonedRing } from './poisoned-ring';
 
+/** One suite, as each takes a machine of its own to find that there is no GPU. */
 export const gpuSuite: Suite = {
   name: 'gpu',
-  summary: 'a GPU: objects, streams, and what its driver must not forget',
+  summary: 'a GPU: coherency, address spaces, submission, hangs and faults',
   unfit: withoutGpu,
-  cases: [poisonedRing],
-};
-
-export const gpuCoherencySuite: Suite = {
-  name: 'gpu-coherency',
-  summary: 'one object through every kind of mapping and the GPU, and each sync left out',
-  unfit: withoutGpu,
-  cases: COHERENCY,
+  cases: [poisonedRing, ...EXEC, ...HANG, ...FAULT, ...FORGOTTEN, ...COHERENCY],
 };

@@ -128,8 +128,8 @@ export class GemObject implements GpuObject {
     bugOn(this.isFree, `${this.name} is freed twice`);
     this.#references--;
     if (this.#references > 0) return;
-    bugOn(this.#pins > 0, `${this.name} is freed while ${this.#pins} pin its memory`);
     this.onFree?.();
+    bugOn(this.#pins > 0, `${this.name} is freed while ${this.#pins} pin its memory`);
     this.#release();
     this.#statistics.objects--;
   }

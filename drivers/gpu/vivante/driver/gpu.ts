@@ -108,8 +108,7 @@ export class VivanteGpu {
 
   /** Everything that the driver needs in memory; -ENOMEM, with nothing left behind. */
   static make(dev: Device, base: CpuAddr, options: GpuOptions = {}): VivanteGpu | number {
-    const memory = options.tables ?? (dev.dma.coherent ? 'cached' : 'wc');
-    const writer = new TableWriter(dev, memory);
+    const writer = new TableWriter(dev, options.tables ?? 'wc');
     const pool = CommandPool.make(dev);
     if (pool === null) return -ENOMEM;
     const safe = SafePage.make(dev);
@@ -143,6 +142,11 @@ export class VivanteGpu {
   /** An object, named after nothing but its number; -EINVAL for a size that none has. */
   createObject(request: GemRequest, name = `object ${++this.#names}`): GemObject | number {
     return GemObject.make(this.dev, name, request, this.statistics);
+  }
+
+  /** Where every address space has the ring. */
+  get ringVa(): number {
+    return kernelVa(this.ring.buffer.offset);
   }
 
   /** Bytes of command buffers in use, the ring among them. */
@@ -256,6 +260,12 @@ export class VivanteGpu {
     as.TABLE.write(context.table);
     as.FAULT_CTRL.write({ MODE: mode });
     as.COMMAND.write({ CODE: AsCommand.Update });
+  }
+
+  /** The GPU forgets what it keeps of an address space of the hardware's own, at once (X_AS). */
+  flushSpace(space: number): void {
+    this.regs.X_AS(space).COMMAND.write({ CODE: AsCommand.FlushPt });
+    this.counts.flushes++;
   }
 
   /** The device is not used any more. */

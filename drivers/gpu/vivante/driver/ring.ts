@@ -42,7 +42,7 @@ export interface RingJob {
 }
 
 /** What a driver could forget, for whoever looks whether that is found. */
-export type RingStep = 'cache flush' | 'TLB flush' | 'barrier before the LINK';
+export type RingStep = 'cache flush' | 'TLB flush' | 'barriers of the kick';
 
 /** The ring of one GPU. */
 export class Ring {
@@ -148,8 +148,8 @@ export class Ring {
   #kick(offset: number, prefetch: number, target: number): void {
     const { barriers } = this.#services;
     this.#writer.patch(offset + 4, target);
-    if (this.forgets !== 'barrier before the LINK') barriers.mb();
+    if (this.forgets !== 'barriers of the kick') barriers.mb();
     this.#writer.patch(offset, linkHeader(prefetch));
-    barriers.mb();
+    if (this.forgets !== 'barriers of the kick') barriers.mb();
   }
 }

@@ -22,8 +22,9 @@ import { ENTRY, MMUV2, addressBits } from '../regs/page-tables';
  */
 
 /**
- * What tables are kept in: write-combined memory, of which nothing has to be cleaned, or cached memory
- * that is synced a run of entries at a time.
+ * What tables are kept in: write-combined memory, of which nothing has to be cleaned (ordinary memory for
+ * a GPU that snoops); or cached memory that is synced a run of entries at a time. The latter is not for
+ * faults: the GPU is amid a transfer when what it met is mended.
  */
 export type TableMemory = 'wc' | 'cached';
 

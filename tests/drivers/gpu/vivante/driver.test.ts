@@ -12,6 +12,7 @@ import {
   makeKernelTables,
 } from '../../../../drivers/gpu/vivante/driver/context';
 import { Events, seqnoAfter } from '../../../../drivers/gpu/vivante/driver/events';
+import { VivanteGpu } from '../../../../drivers/gpu/vivante/driver/gpu';
 import { Ring } from '../../../../drivers/gpu/vivante/driver/ring';
 import { TableWriter } from '../../../../drivers/gpu/vivante/driver/tables';
 import {
@@ -197,6 +198,17 @@ test('events end in any order, and what is done is the latest', t => {
 
 const isSorted = (list: readonly number[]): boolean =>
   list.every((one, i) => i === 0 || seqnoAfter(one, list[i - 1] ?? 0));
+
+test('a front end that goes round its WAIT has not moved, and one that finished a job has', t => {
+  const seen = { address: 0x1000, completed: 5 };
+  const moved = (address: number, completed: number): boolean =>
+    VivanteGpu.hasMoved(seen, { address, completed });
+  t.false(moved(0x1000, 5));
+  t.false(moved(0x1010, 5));
+  t.true(moved(0x1018, 5));
+  t.true(moved(0xff8, 5));
+  t.true(moved(0x1000, 6));
+});
 
 /** LOAD_STATE of one state. */
 const state = (offset: number, value = 0): readonly number[] => [loadState(offset, 1), value];
