@@ -37,27 +37,29 @@ const NOT_GLOBAL = 0;
 
 /** By virtual address: few tables are so odd that several start at one. */
 type Bucket = Map<number, Translation[]>;
+/** What leads to one place: most often one translation. */
+type Place = Translation | Bucket;
 
 /** All translations of a machine that some walk finds or some TLB may hold, by where they lead. */
 export class TranslationIndex {
   /** By span, then by physical address in units of the span, to which a translation is aligned. */
-  readonly #bySpan = new Map<number, Map<number, Bucket>>();
+  readonly #bySpan = new Map<number, Map<number, Place>>();
 
   /** The translation of an entry, the same one for equal entries. */
   intern(entry: TlbEntry): Translation {
     const { va, span, pa } = entry;
     const isGlobal = entry.asid === GLOBAL;
-    const bucket = this.#bucket(span, pa);
-    const there = bucket.get(va);
-    for (const known of there ?? []) if (isSame(known, entry, isGlobal)) return known;
+    const places = this.#placesOf(span, pa);
+    const place = places.get(pa / span);
+    const there = place === undefined ? NONE : startingAt(place, va);
+    for (const known of there) if (isSame(known, entry, isGlobal)) return known;
     const made: Translation = {
       entry: isGlobal ? entry : { ...entry, asid: NOT_GLOBAL },
       isGlobal,
       trees: [],
       lingering: [],
     };
-    if (there === undefined) bucket.set(va, [made]);
-    else there.push(made);
+    places.set(pa / span, place === undefined ? made : withAnother(place, made));
     return made;
   }
 
@@ -65,40 +67,57 @@ export class TranslationIndex {
   release(translation: Translation): void {
     if (translation.trees.length > 0 || translation.lingering.length > 0) return;
     const { va, span, pa } = translation.entry;
-    const buckets = this.#bySpan.get(span);
-    const bucket = buckets?.get(pa / span);
-    const there = bucket?.get(va);
-    const place = there?.indexOf(translation) ?? -1;
-    if (bucket === undefined || there === undefined || place < 0) return;
-    there.splice(place, 1);
-    if (there.length === 0) bucket.delete(va);
-    if (bucket.size === 0) buckets?.delete(pa / span);
+    const places = this.#bySpan.get(span);
+    const place = places?.get(pa / span);
+    if (place === translation) places?.delete(pa / span);
+    if (!(place instanceof Map)) return;
+    const there = place.get(va);
+    const n = there?.indexOf(translation) ?? -1;
+    if (there === undefined || n < 0) return;
+    there.splice(n, 1);
+    if (there.length === 0) place.delete(va);
+    if (place.size === 0) places?.delete(pa / span);
   }
 
   /** Calls back for each translation that leads to the page of a physical address. */
   eachAt(pa: number, visit: (translation: Translation) => void): void {
-    for (const [span, buckets] of this.#bySpan) {
-      const bucket = buckets.get(Math.floor(pa / span));
-      if (bucket === undefined) continue;
-      for (const there of bucket.values()) there.forEach(visit);
+    for (const [span, places] of this.#bySpan) {
+      const place = places.get(Math.floor(pa / span));
+      if (!(place instanceof Map)) {
+        if (place !== undefined) visit(place);
+        continue;
+      }
+      for (const there of place.values()) there.forEach(visit);
     }
   }
 
-  #bucket(span: number, pa: number): Bucket {
+  /** By physical address in units of the span. */
+  #placesOf(span: number, pa: number): Map<number, Place> {
     invariant(pa % span === 0, `a translation of ${span} bytes to ${pa}`);
-    let buckets = this.#bySpan.get(span);
-    if (buckets === undefined) {
-      buckets = new Map();
-      this.#bySpan.set(span, buckets);
+    let places = this.#bySpan.get(span);
+    if (places === undefined) {
+      places = new Map();
+      this.#bySpan.set(span, places);
     }
-    let bucket = buckets.get(pa / span);
-    if (bucket === undefined) {
-      bucket = new Map();
-      buckets.set(pa / span, bucket);
-    }
-    return bucket;
+    return places;
   }
 }
+
+const NONE: readonly Translation[] = [];
+
+/** Those of a place that start at a virtual address. */
+const startingAt = (place: Place, va: number): readonly Translation[] => {
+  if (place instanceof Map) return place.get(va) ?? NONE;
+  return place.entry.va === va ? [place] : NONE;
+};
+
+const withAnother = (place: Place, made: Translation): Bucket => {
+  const bucket = place instanceof Map ? place : new Map([[place.entry.va, [place]]]);
+  const there = bucket.get(made.entry.va);
+  if (there === undefined) bucket.set(made.entry.va, [made]);
+  else there.push(made);
+  return bucket;
+};
 
 const isSame = (known: Translation, { attributes, domain }: TlbEntry, isGlobal: boolean): boolean =>
   known.entry.attributes === attributes &&

@@ -28,6 +28,9 @@ export interface TableNode {
 
 const NOWHERE: readonly TableNode[] = [];
 
+/** Is told of an entry of a table that translates. */
+type Found = (node: TableNode, index: number, entry: TlbEntry) => void;
+
 /** Virtual addresses [start, end). */
 interface Span {
   readonly start: number;
@@ -153,13 +156,7 @@ export class TableTree {
     if (this.#root !== null) yield* under(this.#root);
   }
 
-  #scan(
-    mmu: Mmu,
-    words: ReadTableWord,
-    from: number,
-    to: number,
-    found: (node: TableNode, index: number, entry: TlbEntry) => void,
-  ): void {
+  #scan(mmu: Mmu, words: ReadTableWord, from: number, to: number, found: Found): void {
     const { entrySize } = this.region;
     const path = this.#path;
     let reads = 0;
@@ -176,8 +173,45 @@ export class TableTree {
       const depth = Math.ceil((reads * WORD) / entrySize) - 1;
       const node = this.#nodeAt(va, depth);
       if (entry !== null) found(node, Math.floor((va - node.va) / node.span), entry);
-      va += node.span;
+      va = this.#followed(words, node, va, to, entry, found);
     }
+  }
+
+  /**
+   * What follows the entry for an address in its table as if it were counted on: nothing after nothing,
+   * the next piece of memory, as the last was, after that. It need not be walked to: all that a walk reads
+   * before is the same. Answers the first address that is not so.
+   */
+  #followed(
+    words: ReadTableWord,
+    node: TableNode,
+    va: number,
+    to: number,
+    entry: TlbEntry | null,
+    found: Found,
+  ): number {
+    const { entrySize } = this.region;
+    const { span } = node;
+    const first = Math.floor((va - node.va) / span);
+    const end = Math.min(to, node.va + ((node.end - node.start) / entrySize) * span);
+    let next = node.va + (first + 1) * span;
+    // What is larger than its entry, or lies elsewhere, is walked to.
+    if (entry !== null && (entry.span !== span || entry.va !== next - span)) return next;
+    const low = words(node.start + first * entrySize);
+    const high = entrySize > WORD ? words(node.start + first * entrySize + WORD) : 0;
+    if (low === null || high === null) return next;
+    for (let n = 1; next < end; n++) {
+      const address = node.start + (first + n) * entrySize;
+      const wanted = entry === null ? low >>> 0 : (low >>> 0) + n * span;
+      const here = words(address);
+      if (here === null || here >>> 0 !== wanted) break;
+      if (entrySize > WORD && words(address + WORD) !== high) break;
+      if (entry !== null) {
+        found(node, first + n, { ...entry, va: entry.va + n * span, pa: entry.pa + n * span });
+      }
+      next += span;
+    }
+    return next;
   }
 
   /** The table at a depth of the last walk, made known with those above it. */

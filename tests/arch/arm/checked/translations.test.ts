@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
+import { TranslationIndex } from '../../../../arch/arm/checked/translations-index';
+import { TableDirectory, TableTree } from '../../../../arch/arm/checked/translations-tree';
 import { hasOp, tlbOpsOf } from '../../../../arch/arm/instructions';
 import type { Mmu } from '../../../../arch/arm/mmu/mmu';
+import type { TlbEntry } from '../../../../arch/arm/mmu/tlb';
 import { ACTLR, SCTLR, TTBCR } from '../../../../arch/arm/regs/sysreg';
 import { PAGE_SIZE } from '../../../../drivers/base/types/bits';
 import { TlbOp } from '../../../../drivers/base/types/isa';
@@ -308,3 +311,65 @@ for (const format of FORMATS) {
     t.pass();
   });
 }
+
+/**
+ * Entries of a last table that count on, begin anew, are larger than a page or nothing: what is found of a run
+ * is what a walk finds of each page.
+ */
+const COUNTED: Readonly<Record<'v7' | 'lpae', readonly (readonly [low: number, high: number])[]>> =
+  {
+    v7: [
+      // Small pages; a large one, whose next word would count its attributes on; what lies elsewhere.
+      ...[0, 1, 2, 3, 9].map(n => [(DATA + n * 0x1000) | 0x72, 0] as const),
+      ...[0, 0, 0].map(() => [0, 0] as const),
+      ...[0, 0x1000, 0x2000].map(tex => [(DATA + 0x10_000 + tex) | 0x7d, 0] as const),
+      ...[4, 5].map(n => [(DATA + n * 0x1000) | 0x72, 0] as const),
+      // The same place, other attributes.
+      [(DATA + 6 * 0x1000) | 0x7e, 0],
+    ],
+    lpae: [
+      ...[0, 1, 2, 9, 10].map(n => [(DATA + n * 0x1000) | 0x713, 0] as const),
+      ...[0, 0].map(() => [0, 0] as const),
+      [(DATA + 11 * 0x1000) | 0x713, 0],
+      // Counting on, but for what is above 32 bits: where it leads, and that nobody may execute it.
+      [(DATA + 12 * 0x1000) | 0x713, 1],
+      [(DATA + 13 * 0x1000) | 0x713, 1],
+      [(DATA + 14 * 0x1000) | 0x713, 1 << 22],
+      [0xffff_f713 | 0, 0],
+      [0x713, 0],
+    ],
+  };
+
+for (const format of ['v7', 'lpae'] as const) {
+  test(`${format}: of entries that count on, each is found as a walk finds it`, t => {
+    const bench = new TranslationBench(format);
+    const table = RAM + 0x8000;
+    const isLong = format === 'lpae';
+    const write = (address: number, low: number, high = 0): void => {
+      bench.ram.writeWord(bench.ram.wordOf(address), low);
+      if (isLong) bench.ram.writeWord(bench.ram.wordOf(address + 4), high);
+    };
+    write(RAM, isLong ? (RAM + 0x4000) | 3 : table | 1);
+    if (isLong) write(RAM + 0x4000, table | 3);
+    COUNTED[format].forEach(([low, high], n) => {
+      write(table + n * (isLong ? 8 : 4), low, high);
+    });
+    bench.start(0, { ttbr0: RAM | 0 });
+    const mmu = bench.mmu(0);
+    const read = (address: number): number | null => bench.word(address);
+    const [region] = mmu.regions();
+    if (region === undefined) throw new Error('nothing to walk');
+    const tree = new TableTree(region, new TranslationIndex(), new TableDirectory(() => undefined));
+    tree.refresh(mmu, read, () => undefined);
+    const found = [...tree.translations()].map(({ entry }) => keyOf(entry));
+    const walked = COUNTED[format].flatMap((_, n) => {
+      const result = mmu.walk(n * 0x1000, read);
+      return result.ok ? [keyOf(result.entry)] : [];
+    });
+    t.deepEqual(found, walked);
+    t.true(walked.length > 6);
+  });
+}
+
+const keyOf = ({ va, span, pa, attributes, domain, asid }: TlbEntry): string =>
+  [va, span, pa, attributes, domain, asid].join(' ');
