@@ -23,6 +23,9 @@ export const pageServices = (mm: ArmMm, mappings: KernelMappings): PageServices 
   freePages: (page, order) => {
     mm.pages.freePagesAt(page, order);
   },
+  onReclaim: check => {
+    mm.pages.mightReclaim = check;
+  },
   vmap: (pages, memory) => {
     if (mm.vmalloc === null) return null;
     const address = mappings.vmap(pages, withMemory(PAGE_KERNEL, memory));

@@ -56,6 +56,8 @@ export class PageAllocator {
    * (/proc/self/fail-nth); null: none does.
    */
   failNth: number | null = null;
+  /** Called before each allocation that may have to reclaim memory (fs_reclaim_acquire). */
+  mightReclaim: (() => void) | null = null;
   readonly #layout: ZoneLayout;
   readonly #clearer: PageClearer;
   /** Order of every block handed out, by its first frame. */
@@ -162,6 +164,7 @@ export class PageAllocator {
   }
 
   #take(gfp: Gfp, order: number): Page | null {
+    if (gfp.atomic !== true) this.mightReclaim?.();
     if (order > MAX_ORDER || this.#isInjected()) return null;
     for (const zone of [...this.zones].reverse()) {
       const cma = gfp.movable === true ? this.#cmaWithin(gfp, zone) : [];

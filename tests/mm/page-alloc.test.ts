@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { KernelOops } from '../../drivers/base/kernel/oops';
 import { PAGE_SIZE } from '../../drivers/base/types/bits';
-import { GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_KERNEL } from '../../drivers/base/kernel/gfp';
+import {
+  GFP_ATOMIC,
+  GFP_DMA,
+  GFP_DMA32,
+  GFP_HIGHUSER,
+  GFP_KERNEL,
+} from '../../drivers/base/kernel/gfp';
+import { FenceContract } from '../../mm/dma-buf/fence-contract';
 import { PageAllocator } from '../../mm/page-alloc';
 import type { ZoneLayout } from '../../mm/page-alloc';
 import { MAX_ORDER, getOrder } from '../../mm/zone';
@@ -149,4 +156,23 @@ test('the order of a size is the smallest that holds it', t => {
     const order = getOrder(size);
     t.true(PAGE_SIZE * 2 ** order >= size && (order === 0 || PAGE_SIZE * 2 ** (order - 1) < size));
   }
+});
+
+test('memory that may have to be reclaimed is not to be had on the way to a signal of a fence', t => {
+  const { pages } = make();
+  const contract = new FenceContract();
+  pages.mightReclaim = () => {
+    contract.mightAlloc('alloc_pages', GFP_KERNEL);
+  };
+  t.not(pages.allocPages(GFP_KERNEL, 0), null);
+  contract.beginSignalling();
+  t.not(pages.allocPages(GFP_ATOMIC, 0), null);
+  for (const alloc of ['allocPages', 'allocKernelPages'] as const) {
+    t.throws(() => pages[alloc](GFP_KERNEL, 0), {
+      instanceOf: KernelOops,
+      message: /^alloc_pages with GFP_KERNEL on the way to a fence's signal/,
+    });
+  }
+  contract.endSignalling();
+  t.not(pages.allocPages(GFP_KERNEL, 0), null);
 });

@@ -89,6 +89,11 @@ export interface PageServices {
   /** Frees what allocPages gave (__free_pages). */
   freePages(page: Page, order: number): void;
   /**
+   * From now on `check` is called before each allocation of anybody's that may reclaim memory, null:
+   * nobody is. It throws where that is forbidden (lockdep's fs_reclaim).
+   */
+  onReclaim(check: (() => void) | null): void;
+  /**
    * Maps pages one after the other as such memory; null without room, or an MMU (vmap). Unless it is
    * cached, no line of them is left in any cache.
    */
