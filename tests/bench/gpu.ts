@@ -11,7 +11,8 @@ import { bootMachine } from '../../machines/boot';
 import { boundBy } from '../../machines/bound';
 import { dmaAllocCoherent } from '../../mm/dma-alloc';
 import { openBoard, planRun } from '../../tools/board/open';
-import { DATA, END, GpuBench, RING, fill, page } from '../drivers/gpu/vivante/gpu-bench';
+import { GpuBench, RING, page } from '../drivers/gpu/vivante/gpu-bench';
+import { benchPixels } from './gpu-pixels';
 import { ROUNDS, millionsPerSecond, printTable, ratio } from './measure';
 
 const NOP = [OPCODE.at(Opcode.Nop), 0];
@@ -104,25 +105,6 @@ const benchWords = (): void => {
       return [runner.name, rate.toFixed(2), ratio(rate, first)];
     }),
   );
-};
-
-/** Pixels of one fill. */
-const PIXELS = 64;
-const FILLS = 4000;
-
-const benchPixels = (): void => {
-  const bench = new GpuBench();
-  const words = [...fill(DATA, 1), ...END];
-  bench.poke(RING, ...words);
-  const run = (): void => {
-    for (let i = 0; i < FILLS; i++) {
-      bench.start(RING, words.length / 2);
-      bench.pass(2000);
-    }
-  };
-  run();
-  const rate = millionsPerSecond(PIXELS * FILLS, run);
-  printTable(['resolve engine', 'M pixels/s'], [['fills of 16 by 4', rate.toFixed(2)]]);
 };
 
 /** `npm run bench -- gpu`: words that the front end executes, pixels that the engines write. */

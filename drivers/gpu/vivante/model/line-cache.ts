@@ -44,6 +44,8 @@ export class LineCache implements Stateful {
   readonly words: Int32Array;
   /** Where the last acquired line is. */
   slot = 0;
+  /** Its address: the same line is asked for again more often than not. */
+  #current = NO_LINE;
   readonly #parts: LineCacheParts;
   /** Addresses by slot; NO_LINE for none. */
   readonly #tags: Float64Array;
@@ -72,12 +74,13 @@ export class LineCache implements Stateful {
    * memory has of it is not asked. After anything but `ok` nothing has changed that matters.
    */
   acquire(line: number, isWhole = false): Access {
+    if (line === this.#current) return 'ok';
     const { sets, ways } = this.#parts;
     const first = ((line / LINE_BYTES) % sets) * ways;
     let oldest = first;
     for (let slot = first; slot < first + ways; slot++) {
       if (f64(this.#tags, slot) === line) {
-        this.#use(slot);
+        this.#use(slot, line);
         return 'ok';
       }
       if (f64(this.#used, slot) < f64(this.#used, oldest)) oldest = slot;
@@ -85,10 +88,11 @@ export class LineCache implements Stateful {
     const evicted = this.#writeBack(oldest);
     if (evicted !== 'ok') return evicted;
     this.#tags[oldest] = NO_LINE;
+    this.#current = NO_LINE;
     const filled = isWhole ? 'ok' : this.#fill(oldest, line);
     if (filled !== 'ok') return filled;
     this.#tags[oldest] = line;
-    this.#use(oldest);
+    this.#use(oldest, line);
     return 'ok';
   }
 
@@ -99,7 +103,7 @@ export class LineCache implements Stateful {
 
   /** A work begins: on a checked GPU nothing of an earlier one is used. */
   beginWork(): void {
-    if (this.#parts.check !== null) this.#tags.fill(NO_LINE);
+    if (this.#parts.check !== null) this.#forget();
   }
 
   /** A work ends: on a checked GPU memory has what it wrote. Called again after `wait`. */
@@ -124,14 +128,14 @@ export class LineCache implements Stateful {
       this.#written.delete(line);
       check?.unflushed.flushed(line);
     }
-    this.#tags.fill(NO_LINE);
+    this.#forget();
     this.#kept.clear();
     return 'ok';
   }
 
   /** Empty, as after power-on: what memory does not have is lost. */
   reset(): void {
-    this.#tags.fill(NO_LINE);
+    this.#forget();
     this.#dirty.fill(0);
     this.#used.fill(0);
     this.#clock = 0;
@@ -156,10 +160,16 @@ export class LineCache implements Stateful {
     const place = `${this.#parts.unit} ${this.#parts.name} cache`;
     const reader = new StateReader(state, place);
     restoreInt32(this.words, reader.value('words'), place);
+    this.#forget();
     restoreFloat64(this.#tags, reader.numbers('tags'), place);
     restoreInt32(this.#dirty, reader.value('dirty'), place);
     restoreFloat64(this.#used, reader.numbers('used'), place);
     this.#clock = reader.number('clock');
+  }
+
+  #forget(): void {
+    this.#tags.fill(NO_LINE);
+    this.#current = NO_LINE;
   }
 
   #refuseSnapshot(): void {
@@ -167,8 +177,9 @@ export class LineCache implements Stateful {
     throw new UnmodelledError('snapshot', 'of a checked machine: run it again instead');
   }
 
-  #use(slot: number): void {
+  #use(slot: number, line: number): void {
     this.slot = slot;
+    this.#current = line;
     this.#used[slot] = ++this.#clock;
   }
 

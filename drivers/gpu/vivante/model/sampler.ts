@@ -42,13 +42,15 @@ export class Sampler {
     const top = v - ONE / 2;
     const x = left >> SUBTEXEL_BITS;
     const y = top >> SUBTEXEL_BITS;
-    const corners = [0, 0, 0, 0];
-    for (let corner = 0; corner < 4; corner++) {
-      const access = this.#fetch(x + (corner & 1), y + (corner >> 1));
-      if (access !== 'ok') return access;
-      corners[corner] = this.texel;
-    }
-    const [a = 0, b = 0, c = 0, d = 0] = corners;
+    let access = this.#fetch(x, y);
+    const a = this.texel;
+    if (access === 'ok') access = this.#fetch(x + 1, y);
+    const b = this.texel;
+    if (access === 'ok') access = this.#fetch(x, y + 1);
+    const c = this.texel;
+    if (access === 'ok') access = this.#fetch(x + 1, y + 1);
+    const d = this.texel;
+    if (access !== 'ok') return access;
     const partX = left & (ONE - 1);
     const partY = top & (ONE - 1);
     let texel = 0;
