@@ -140,7 +140,7 @@ const engineRate = (fill: (bench: EngineBench, stream: Stream) => void): number 
 const frameRate = (seed: RenderSeed): number => {
   const board = 'pandaboard';
   const none = { memory: undefined, quirk: undefined, overlay: undefined, load: undefined };
-  const machine = bootToDraw(openWithGpu(board, [], planOptions({ board, ...none }, [])), seed);
+  const machine = bootToDraw(openWithGpu(board, [], planOptions(none, [])), seed);
   return best(() =>
     millionsPerSecond(demo.width * demo.height, () => draw(machine, demo, { bug: null })),
   );
