@@ -29,8 +29,16 @@ export interface DevicePorts {
   readonly inside: DeviceInsides;
 }
 
+/** Who is told of caches inside devices. */
+export interface DeviceCacheSinks {
+  /** Such a cache and memory say different things. */
+  readonly onMismatch: (mismatch: GpuMismatch) => void;
+  /** Such a cache may have something that memory has not, or has it no more. */
+  readonly onHeld: (line: HeldLine) => void;
+}
+
 /** What is so, on this machine, of what a device keeps inside, and who is told of it. */
-export interface DeviceInsides {
+export interface DeviceInsides extends DeviceCacheSinks {
   /**
    * All that may be kept is looked past, so that every run makes the same accesses: on a checked machine,
    * which is told what it might have been, and where a witness is replayed.
@@ -38,10 +46,6 @@ export interface DeviceInsides {
   readonly looksPast: boolean;
   /** As the sink of an IOMMU: an entry may be used that has changed since; true: it is. */
   readonly onStale: (stale: StaleEntry) => boolean;
-  /** A cache inside and memory say different things. */
-  readonly onMismatch: (mismatch: GpuMismatch) => void;
-  /** A cache inside may have something that memory has not, or has it no more. */
-  readonly onHeld: (line: HeldLine) => void;
 }
 
 /** The hardware of a kind of device. */

@@ -30,9 +30,8 @@ import type { Stateful, StateValue } from '../drivers/base/types/state';
 import type { OfResource } from '../drivers/of/address';
 import { TEST_MASTER } from '../drivers/misc/test-master/regs';
 import { TestMaster } from '../drivers/misc/test-master/model';
-import type { GpuMismatch, HeldLine } from '../drivers/gpu/vivante/model';
 import { describeSilicon } from './describe-silicon';
-import type { DeviceInsides, DeviceKinds } from './devices';
+import type { DeviceCacheSinks, DeviceInsides, DeviceKinds } from './devices';
 import { hookOf, iommuKindOf, streamsOf, toldHook } from './iommus';
 import type { LedAccess } from './iommus';
 import type { IommuModel } from './iommus/kind';
@@ -101,10 +100,8 @@ export class Hardware implements Stateful {
   onRefused: ((refused: RefusedAccess) => void) | null = null;
   /** In check mode told where the IOMMUs of a master lead each of its transactions. */
   onLed: ((access: LedAccess) => void) | null = null;
-  /** On a checked machine told where a cache inside a device may say other things than memory. */
-  onCacheMismatch: ((mismatch: GpuMismatch) => void) | null = null;
-  /** On a checked machine told of lines that a cache inside a device has written and memory may lack. */
-  onHeldLine: ((line: HeldLine) => void) | null = null;
+  /** On a checked machine told of caches inside devices. */
+  cacheSinks: DeviceCacheSinks | null = null;
   readonly devices: readonly HardwareDevice[];
   readonly masters: readonly HardwareMaster[];
   readonly notes: readonly string[];
@@ -421,8 +418,8 @@ export class Hardware implements Stateful {
     return {
       looksPast: adversary === 'all' || versions || this.#schedule !== null,
       onStale: stale => this.#goesByKept(stale),
-      onMismatch: mismatch => this.onCacheMismatch?.(mismatch),
-      onHeld: line => this.onHeldLine?.(line),
+      onMismatch: mismatch => this.cacheSinks?.onMismatch(mismatch),
+      onHeld: line => this.cacheSinks?.onHeld(line),
     };
   }
 

@@ -44,26 +44,29 @@ export const observeCaches = (hardware: Hardware, observation: Observation): voi
     });
   };
 
-  hardware.onCacheMismatch = mismatch => {
-    const { master, physical, length } = mismatch;
-    const bytes = { start: physical ?? 0, size: physical === null ? 0 : length };
-    const at = (ownership.transfers.actingOf(master)?.site ?? callSite()).at;
-    report(mismatch, kindOf(mismatch), bytes, at);
-  };
-
   /** By physical address. */
   const held = new Map<number, HeldLine>();
-  hardware.onHeldLine = line => {
-    const { physical, size, isHeld } = line;
-    if (isHeld === held.has(physical)) return;
-    if (isHeld) {
-      held.set(physical, line);
-      complex.watch.watch(physical, size);
-    } else {
-      held.delete(physical);
-      complex.watch.unwatch(physical, size);
-    }
+
+  hardware.cacheSinks = {
+    onMismatch: mismatch => {
+      const { master, physical, length } = mismatch;
+      const bytes = { start: physical ?? 0, size: physical === null ? 0 : length };
+      const at = (ownership.transfers.actingOf(master)?.site ?? callSite()).at;
+      report(mismatch, kindOf(mismatch), bytes, at);
+    },
+    onHeld: line => {
+      const { physical, size, isHeld } = line;
+      if (isHeld === held.has(physical)) return;
+      if (isHeld) {
+        held.set(physical, line);
+        complex.watch.watch(physical, size);
+      } else {
+        held.delete(physical);
+        complex.watch.unwatch(physical, size);
+      }
+    },
   };
+
   observation.onCpuTouch = (access, address, size) => {
     if (held.size === 0 || !USES.includes(access)) return;
     for (let at = alignDown(address, LINE_BYTES); at < address + size; at += LINE_BYTES) {
