@@ -38,6 +38,11 @@ export class FenceArray extends DmaFence implements FenceCallback {
     return this.fences;
   }
 
+  /** One of them is. */
+  override get isOfFaultingWork(): boolean {
+    return this.fences.some(fence => fence.isOfFaultingWork);
+  }
+
   /** All are of one context, also those in it (dma_fence_match_context). */
   isOfContext(context: number): boolean {
     return this.fences.every(fence => fence.context === context);

@@ -58,6 +58,12 @@ export class FenceChain extends DmaFence implements FenceCallback {
     return this.#prev === null ? [this.fence] : [this.fence, this.#prev];
   }
 
+  /** A link of it is, of those that are not signalled. */
+  override get isOfFaultingWork(): boolean {
+    for (const link of chainLinks(this)) if (containedFence(link).isOfFaultingWork) return true;
+    return false;
+  }
+
   /** The next older one that is not signalled: those between are dropped (dma_fence_chain_walk). */
   walk(): DmaFence | null {
     while (this.#prev !== null) {

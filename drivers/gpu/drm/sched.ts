@@ -134,9 +134,8 @@ export class GpuScheduler<Job extends SchedJob> implements EntityScheduler<Job>,
    */
   stop(bad: Job | null): void {
     this.#isPaused = true;
-    // Neither sleeps on its way: none is under way now.
+    // It does not sleep on its way: none is under way now, and none is queued while it is paused.
     this.#parameters.submitQueue.cancel(this.#runWork);
-    this.#parameters.submitQueue.cancel(this.#freeWork);
     if (bad !== null) this.#pending.unshift(bad);
     for (const job of this.#pending.toReversed()) {
       const { parent } = job.fence;
@@ -203,7 +202,7 @@ export class GpuScheduler<Job extends SchedJob> implements EntityScheduler<Job>,
 
   /** One job, and then again (drm_sched_run_job_work). */
   #runJobs(): null {
-    const entity = this.#isPaused ? null : this.#select();
+    const entity = this.#select();
     if (entity === null) return null;
     const { backend } = this.#parameters;
     const job = entity.pop(one => backend.prepareJob?.(one) ?? null);
@@ -255,7 +254,7 @@ export class GpuScheduler<Job extends SchedJob> implements EntityScheduler<Job>,
     this.#credits -= job.credits;
     if (error !== 0 && finished.error === 0) finished.setError(error);
     finished.signal();
-    if (!this.#isPaused) this.#parameters.submitQueue.queue(this.#freeWork);
+    this.#parameters.submitQueue.queue(this.#freeWork);
   }
 
   /** Highest priority first; a job for which there is no room holds up those behind it. */

@@ -7,6 +7,7 @@ import { Scheduler, roundRobin, runToCompletion } from '../../../../drivers/base
 import { preemptionPoint } from '../../../../drivers/base/kernel/task';
 import type { Sleeping } from '../../../../drivers/base/kernel/task';
 import { VirtualTime } from '../../../../drivers/base/kernel/timers';
+import { DelayedWork, Workqueue } from '../../../../drivers/base/kernel/workqueue';
 import {
   WaitQueue,
   sleepFor,
@@ -200,4 +201,56 @@ test('a completion lets as many go on as it was completed, or all', t => {
   t.true(completion.isDone && completion.tryWait());
   completion.reinit();
   t.false(completion.isDone);
+});
+
+test('a workqueue does one work after the other, each once however often it was queued', t => {
+  const { scheduler, run } = setUp();
+  const queue = new Workqueue(scheduler, 'kworker');
+  const done: string[] = [];
+  const work = (name: string, then: () => void) => ({
+    name,
+    run: (): Sleeping<void> => {
+      done.push(name);
+      then();
+      return preemptionPoint(name);
+    },
+  });
+  const last = work('last', () => undefined);
+  const first = work('first', () => {
+    if (done.length === 1) t.true(queue.queue(first), 'again, as it runs');
+  });
+  t.true(queue.queue(first));
+  t.false(queue.queue(first));
+  t.true(queue.queue(last));
+  t.is(queue.digest(), '<first,last');
+  run();
+  t.deepEqual(done, ['first', 'last', 'first']);
+  t.true(queue.queue(last) && queue.cancel(last));
+  t.false(queue.cancel(last));
+  run();
+  t.is(done.length, 3);
+});
+
+test('delayed work is done once its last time has come, unless it is stopped before', t => {
+  const { scheduler, time, run } = setUp();
+  const at: number[] = [];
+  const work = {
+    name: 'tdr',
+    run: (): null => {
+      at.push(time.now);
+      return null;
+    },
+  };
+  const delayed = new DelayedWork(work, new Workqueue(scheduler, 'kworker'), time.timers);
+  delayed.mod(10);
+  delayed.mod(30);
+  t.is(delayed.digest(), 30);
+  while (time.idle()) run();
+  t.deepEqual(at, [30]);
+  delayed.mod(10);
+  t.true(delayed.cancel());
+  t.false(delayed.cancel());
+  while (time.idle()) run();
+  t.deepEqual(at, [30]);
+  t.is(delayed.digest(), -1);
 });

@@ -9,6 +9,7 @@ import { DmaResv, reservationWwClass } from '../../../../mm/dma-buf/resv';
 import { stubFence } from '../../../../mm/dma-buf/fence';
 import type { DmaFence, SoftwareFence } from '../../../../mm/dma-buf/fence';
 import { FenceArray } from '../../../../mm/dma-buf/fence-array';
+import { FenceChain } from '../../../../mm/dma-buf/fence-chain';
 import { SchedBench, TIMEOUT, ends } from './sched-bench';
 import type { TestJob } from './sched-bench';
 
@@ -340,6 +341,18 @@ test('a driver that allocates where a fence waits for it is an oops', t => {
   t.throws(() => hangs.run(), { message: /^coredump with GFP_KERNEL on the way/ });
 });
 
+test('a job whose fence somebody waits for, for whom it waits itself, is an oops', t => {
+  const bench = new SchedBench();
+  const fence = bench.fence();
+  const job = bench.push(bench.entity('a'), 'a1', { after: [fence] });
+  t.throws(
+    () => {
+      bench.contract.dependsOn(fence, job.fence.finished);
+    },
+    { instanceOf: KernelOops, message: /^fences wait for each other: test .* waits for drm_sched/ },
+  );
+});
+
 test('nobody may wait for a job that resolves page faults', t => {
   const bench = new SchedBench();
   const compute = bench.push(bench.entity('compute', { isFaulting: true }), 'c1');
@@ -347,6 +360,14 @@ test('nobody may wait for a job that resolves page faults', t => {
     instanceOf: KernelOops,
     message: /drm_sched_job_add_dependency: .*compute.* resolves page faults: it cannot use fences/,
   });
+  const inArray = new FenceArray([bench.fence(), compute.fence.finished], {
+    context: 99,
+    seqno: 1,
+  });
+  const inChain = new FenceChain(new FenceChain(null, inArray, 1), bench.fence(), 2);
+  for (const container of [inArray, inChain]) {
+    t.throws(() => bench.job('3d').addDependency(container), { message: /cannot use fences/ });
+  }
   bench.run();
   t.deepEqual(ends([compute]), [1]);
 });
