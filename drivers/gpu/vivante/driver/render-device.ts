@@ -1,4 +1,5 @@
 import { ECANCELED, EFAULT, EINVAL, ENOMEM } from '../../../base/kernel/errno';
+import { GFP_KERNEL } from '../../../base/kernel/gfp';
 import { Scheduler, runToCompletion } from '../../../base/kernel/scheduler';
 import { sleepUntil } from '../../../base/kernel/task';
 import type { Sleeping } from '../../../base/kernel/task';
@@ -54,7 +55,11 @@ export class RenderDevice {
     this.gpu = gpu;
     this.#hangLimit = hangLimit;
     this.#timers = timers;
-    this.timelines = new FenceTimelines(timers, new FenceContract(() => this.scheduler.current));
+    const contract = new FenceContract(() => this.scheduler.current);
+    this.timelines = new FenceTimelines(timers, contract);
+    gpu.dev.services.pages.onReclaim(() => {
+      contract.mightAlloc('alloc_pages', GFP_KERNEL);
+    });
     this.fenceContext = this.timelines.allocContext();
   }
 
@@ -125,6 +130,7 @@ export class RenderDevice {
     if (this.#hangTimer !== null) this.#timers.cancel(this.#hangTimer);
     this.#hangTimer = null;
     this.gpu.onFault = null;
+    this.gpu.dev.services.pages.onReclaim(null);
     this.#queue?.free();
     this.#queue = null;
   }
@@ -136,7 +142,12 @@ export class RenderDevice {
     const before = this.#seen;
     if (!gpu.isBusy) return;
     if (before === null || VivanteGpu.hasMoved(before, gpu.progress)) this.watch();
-    else this.recover();
+    else {
+      const { contract } = this.timelines;
+      contract.beginSignalling();
+      this.recover();
+      contract.endSignalling();
+    }
   }
 
   /**
