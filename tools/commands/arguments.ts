@@ -80,6 +80,8 @@ export interface ExperimentArguments extends MachineArguments, ListArguments {
   readonly seed: string;
   /** Figures of the cost table: NAME=NS. */
   readonly cost?: readonly string[] | undefined;
+  /** A file for the plot of `livelock`; undefined: none is drawn. */
+  readonly plot?: string | undefined;
 }
 
 /** Arguments of `render`; numbers are still text. */

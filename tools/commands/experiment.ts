@@ -10,16 +10,22 @@ const cost = {
   describe: 'A figure of the cost table in ns: NAME=NS',
 } as const satisfies Options;
 
+const plot = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'A file for the plot of livelock (.svg)',
+} as const satisfies Options;
+
 const builder = (yargs: Argv): Argv<ExperimentArguments> =>
   withListFormat(
     withMachine(yargs)
       .positional('name', {
         type: 'string',
         describe:
-          'coherent: ways of making coherent memory, what they cost and which are safe; iommu: what mapping costs directly and behind IOMMUs; noncoherent: memory that is write-combined, uncached, or cached and synced',
+          'coherent: ways of making coherent memory, what they cost and which are safe; iommu: what mapping costs directly and behind IOMMUs; livelock: clients that share too few GPU addresses; noncoherent: memory that is write-combined, uncached, or cached and synced',
         demandOption: true,
       })
-      .options({ seed, cost }),
+      .options({ seed, cost, plot }),
   );
 
 /** `dmabench experiment` */

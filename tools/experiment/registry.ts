@@ -3,6 +3,7 @@ import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
 import { coherentExperiment } from './coherent/coherent';
 import { iommuExperiment } from './iommu/iommu';
+import { livelockExperiment } from './livelock/livelock';
 import { noncoherentExperiment } from './noncoherent/noncoherent';
 
 /** A comparison of ways of doing one thing on one board. */
@@ -14,5 +15,6 @@ export interface Experiment {
 export const EXPERIMENTS: readonly Experiment[] = [
   { name: 'coherent', run: coherentExperiment },
   { name: 'iommu', run: iommuExperiment },
+  { name: 'livelock', run: livelockExperiment },
   { name: 'noncoherent', run: noncoherentExperiment },
 ];

@@ -42,27 +42,33 @@ interface Incremental {
   readonly onFull?: OnFull;
 }
 
-/** One object after another, each where the stream refers to it, until all are resident at once. */
+/**
+ * One object after another, each where the stream refers to it, until all are resident at once. Between
+ * two bindings, and between the last and the job, others may come.
+ */
 function* bindEach(s: Submission, rules: Incremental): Sleeping<number> {
   if (!s.fitsAlone) return -ENOSPC;
-  for (let hasBound = true; hasBound;) {
-    hasBound = false;
-    for (let i = 0; i < s.entries.length;) {
-      const entry = s.entries[i];
-      if (entry === undefined) break;
-      if (s.vm.fits(entry.vma, entry.placing)) {
-        s.vm.touch(entry.vma);
-        keep(s, rules, entry);
-        i++;
-        continue;
-      }
-      const next = yield* bindNext(s, rules, entry, i);
+  const isFault = rules.replays === true;
+  let isFresh = true;
+  for (let i = 0; ;) {
+    const entry = s.entries[i];
+    if (entry === undefined) {
+      if (isFresh) break;
+      yield* preemptionPoint('execbuf_submit');
+      isFresh = true;
+      i = 0;
+    } else if (s.vm.fits(entry.vma, entry.placing)) {
+      keep(s, rules, entry);
+      i++;
+    } else {
+      const place = i;
+      const at = isFault ? 'gpu_fault' : 'i915_vma_pin';
+      if (isFault || !isFresh) yield* preemptionPoint(at, () => [place]);
+      const next = yield* bindNext(s, rules, entry, place);
       if (next < 0) return next;
-      hasBound = true;
-      i = rules.replays === true ? 0 : next;
+      isFresh = isFault;
+      i = isFault ? 0 : next;
     }
-    // Bound is not yet used: before the job is made of it others may come.
-    if (hasBound && rules.replays !== true) yield* preemptionPoint('execbuf_submit');
   }
   s.pinResident();
   return 0;
@@ -82,7 +88,6 @@ function* bindNext(
   place: number,
 ): Sleeping<number> {
   const { mayGo: rule, binds, replays, onFull = waitForRoom } = rules;
-  yield* preemptionPoint(replays === true ? 'gpu_fault' : 'i915_vma_pin', () => [place]);
   binds?.(s);
   const mayGo = rule?.(s) ?? anyMayGo;
   const error = yield* bindEvicting(s.vm, entry, { mayGo, mayWait: true });
@@ -158,7 +163,6 @@ function* bindOnFault(s: Submission): Sleeping<number> {
     // Not its own, of which the last would push out the first.
     const mayGo: MayGo = vma => !s.entries.some(entry => entry.vma === vma);
     for (const [i, entry] of s.entries.entries()) {
-      if (s.vm.fits(entry.vma, entry.placing)) s.vm.touch(entry.vma);
       const error = yield* bindEvicting(s.vm, entry, { mayGo, mayWait: true });
       if (error !== 0 && error !== -ENOSPC) return error;
       if (error === -ENOSPC) {

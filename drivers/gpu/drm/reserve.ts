@@ -118,7 +118,6 @@ export class Reservation {
   #pinsAsItIs({ vma, placing }: ExecEntry): boolean {
     const { vm } = this.#submission;
     if (!vm.fits(vma, placing)) return false;
-    vm.touch(vma);
     this.#submission.pin(vma);
     return true;
   }

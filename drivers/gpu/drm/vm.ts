@@ -138,7 +138,7 @@ export class AddressSpace<Object extends LockedObject = LockedObject>
     this.unbind(vma);
   }
 
-  /** It is used now: it becomes the last to be evicted. */
+  /** A job that uses it goes to the GPU: it becomes the last to be evicted. To be asked for is no use. */
   touch(vma: Vma<Object>): void {
     const place = this.#bound.indexOf(vma);
     bugOn(place < 0, `${vma.object.name} is used, and has no addresses`);
