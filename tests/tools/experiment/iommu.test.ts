@@ -29,7 +29,7 @@ test('an IOMMU with one page size gains nothing from large buffers', t => {
 });
 
 test('in a small aperture the large buffers starve, and with lazy invalidation everybody', t => {
-  const rows = exhaustionRows(1);
+  const rows = exhaustionRows('mixed', PLAN, 1);
   const row = (policy: string, device: string): ExhaustionRow => {
     const found = rows.find(each => each.policy === policy && each.device === device);
     if (found === undefined) throw new Error(policy);
@@ -43,13 +43,12 @@ test('in a small aperture the large buffers starve, and with lazy invalidation e
   t.true(row('delayed unmap', 'camera').idle > 0);
   t.true(row('delayed unmap', 'network').refused > 0, 'mapped, and nobody uses it');
   t.is(row('delayed unmap, evicting', 'network').refused, 0);
-  t.deepEqual(exhaustionRows(1), rows);
 });
 
 test('the tables name the master, and columns line up', t => {
   const report = {
     ...{ board: 'mixed', model: 'dmabench mixed', rows: STRICT, notes: ['a note'] },
-    ...{ pageSizes: [], exhaustion: exhaustionRows(2) },
+    ...{ pageSizes: [], exhaustion: [] },
   };
   const lines = iommuHuman(report, (_, text) => text, 100).split('\n');
   t.true(lines.includes('non-coherent, behind iommu@50000000 (dmabench,trivial-iommu)'));

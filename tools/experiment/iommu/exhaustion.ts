@@ -1,24 +1,34 @@
-import { KernelTimers } from '../../../drivers/base/kernel/timers';
-import { dmaAddr } from '../../../drivers/base/types/address';
+import type { Device } from '../../../drivers/base/kernel/device';
+import { DMA_MAPPING_ERROR, DmaAttr, DmaDirection } from '../../../drivers/base/kernel/dma-mapping';
+import type { Page } from '../../../drivers/base/kernel/dma-mapping';
 import type { DmaAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { Random } from '../../../drivers/base/types/random';
-import { IovaDomain } from '../../../mm/iova';
+import type { Machine } from '../../../machines/machine';
+import type { MachinePlan } from '../../../machines/plan';
+import { dmaBitMask, dmaSetMaskAndCoherent } from '../../../mm/dma-limits';
+import { dmaMapPage, dmaUnmapPage } from '../../../mm/dma-mapping-common';
 import { DelayedUnmap } from '../../../mm/iommu/delayed-unmap';
-import { FlushQueue } from '../../../mm/iommu/flush-queue';
+import type { BufferMapper } from '../../../mm/iommu/delayed-unmap';
+import { QUEUE_TIMEOUT } from '../../../mm/iommu/flush-queue';
+import { getOrder } from '../../../mm/zone';
+import { bootWay, translated } from './boot';
 import type { ExhaustionRow } from './report';
 
 /*
  * Two devices in one small aperture: a camera with large buffers, which it maps for a short time, and
- * a network device with small ones of all ages between them. Addresses, caches of them and the flush
- * queue are the kernel's own; there is no hardware.
+ * a network device with small ones of all ages between them. They map by the DMA API, on a machine
+ * with its IOMMU: what they cannot have is what its mask leaves of addresses.
  */
 
-/** Pages of the aperture. */
-const APERTURE = 512;
-const STEPS = 4000;
+/** Of the mask: an aperture of 512 pages, of which page 0 is nobody's. */
+const MASK_BITS = 21;
+const STEPS = 2000;
 /** Simulated ns between two steps. */
 const STEP = 20_000;
+
+const { Bidirectional } = DmaDirection;
+const { SkipCpuSync } = DmaAttr;
 
 interface Client {
   readonly name: string;
@@ -38,7 +48,9 @@ const CLIENTS: readonly Client[] = [
 
 interface Buffer {
   readonly client: Client;
-  readonly pages: number;
+  readonly dev: Device;
+  readonly page: Page;
+  readonly bytes: number;
   isUsed: boolean;
 }
 
@@ -56,36 +68,45 @@ const POLICIES: readonly Policy[] = [
   { name: 'delayed unmap, evicting', isLazy: false, delayed: { evicts: true } },
 ];
 
-/** How each policy fares with the same requests. */
-export const exhaustionRows = (seed: number): ExhaustionRow[] =>
-  POLICIES.flatMap(policy => runPolicy(policy, new Random(seed)));
+/**
+ * How each policy fares with the same requests, on a machine each: of the group of the first IOMMU that
+ * has two devices, or of the first one, whose device is both then.
+ */
+export const exhaustionRows = (board: string, plan: MachinePlan, seed: number): ExhaustionRow[] =>
+  POLICIES.flatMap(policy => {
+    const machine = bootWay(board, plan, policy.isLazy ? 'lazy' : 'strict');
+    const [first, second] = devicesOf(machine);
+    return first === undefined
+      ? []
+      : runPolicy(machine, [first, second ?? first], policy, new Random(seed));
+  });
 
-/** The aperture, as a policy uses it. */
-class Aperture {
-  flushes = 0;
-  readonly #iova: IovaDomain;
-  readonly #queue: FlushQueue | null;
+const devicesOf = (machine: Machine): readonly Device[] => {
+  const { iommus } = machine.kernel;
+  const groups = translated(machine).map(({ device }) => iommus.groupOf(device.dev)?.devices ?? []);
+  return groups.find(({ length }) => length > 1) ?? groups[0] ?? [];
+};
+
+/** The DMA API of the devices, each buffer in one piece: of addresses alone, as nobody looks at the bytes. */
+const MAPPER: BufferMapper<Buffer> = {
+  map: ({ dev, page, bytes }) => {
+    const address = dmaMapPage(dev, page, 0, bytes, Bidirectional, SkipCpuSync);
+    return address === DMA_MAPPING_ERROR ? null : address;
+  },
+  unmap: ({ dev, bytes }, address) => {
+    dmaUnmapPage(dev, address, bytes, Bidirectional, SkipCpuSync);
+  },
+  give: () => undefined,
+  take: () => undefined,
+};
+
+/** Buffers as a policy maps them. */
+class Mappings {
   readonly #delayed: DelayedUnmap<Buffer> | null;
   readonly #addresses = new Map<Buffer, DmaAddr>();
 
-  constructor({ isLazy, delayed }: Policy, timers: KernelTimers) {
-    const cpus = { online: 1, number: 0 };
-    const space = { granule: PAGE_SIZE, startPfn: 1, endPfn: APERTURE };
-    const iova = new IovaDomain(space, cpus, timers);
-    this.#iova = iova;
-    const flushAll = (): void => {
-      this.flushes++;
-    };
-    this.#queue = isLazy ? new FlushQueue({ iova, flushAll, timers, cpus }) : null;
-    const mapper = {
-      map: (buffer: Buffer) => this.#alloc(buffer),
-      unmap: (buffer: Buffer, address: DmaAddr) => {
-        this.#free(buffer, address);
-      },
-      give: () => undefined,
-      take: () => undefined,
-    };
-    this.#delayed = delayed === null ? null : new DelayedUnmap(mapper, delayed);
+  constructor({ delayed }: Policy) {
+    this.#delayed = delayed === null ? null : new DelayedUnmap(MAPPER, delayed);
   }
 
   get idle(): number {
@@ -94,7 +115,7 @@ class Aperture {
 
   map(buffer: Buffer): boolean {
     if (this.#delayed !== null) return this.#delayed.map(buffer) !== null;
-    const address = this.#alloc(buffer);
+    const address = MAPPER.map(buffer);
     if (address !== null) this.#addresses.set(buffer, address);
     return address !== null;
   }
@@ -102,23 +123,8 @@ class Aperture {
   unmap(buffer: Buffer): void {
     const address = this.#addresses.get(buffer);
     if (address === undefined) this.#delayed?.unmap(buffer);
-    else this.#free(buffer, address);
+    else MAPPER.unmap(buffer, address);
     this.#addresses.delete(buffer);
-  }
-
-  #alloc({ pages }: Buffer): DmaAddr | null {
-    const pfn = this.#iova.allocFast(pages, APERTURE - 1, true);
-    return pfn === null ? null : dmaAddr(pfn * PAGE_SIZE);
-  }
-
-  #free({ pages }: Buffer, address: DmaAddr): void {
-    const pfn = address / PAGE_SIZE;
-    if (this.#queue !== null) {
-      this.#queue.queue(pfn, pages);
-      return;
-    }
-    this.flushes++;
-    this.#iova.freeFast(pfn, pages);
   }
 }
 
@@ -130,23 +136,37 @@ interface Tally {
   longest: number;
 }
 
-const runPolicy = (policy: Policy, random: Random): ExhaustionRow[] => {
-  let now = 0;
-  const timers = new KernelTimers(() => now);
-  const aperture = new Aperture(policy, timers);
-  const buffers = CLIENTS.map(client =>
-    Array.from({ length: client.buffers }, (_, i): Buffer => {
-      const pages = client.sizes[i % client.sizes.length] ?? 1;
-      return { client, pages, isUsed: false };
-    }),
-  );
+/** All buffers of a client, each of pages of its own; fewer where there is no memory. */
+const buffersOf = ({ kernel }: Machine, client: Client, dev: Device): Buffer[] =>
+  Array.from({ length: client.buffers }).flatMap((_, i): Buffer[] => {
+    const bytes = (client.sizes[i % client.sizes.length] ?? 1) * PAGE_SIZE;
+    const page = kernel.mm.pages.allocKernelPages({ zero: false }, getOrder(bytes));
+    return page === null ? [] : [{ client, dev, page, bytes, isUsed: false }];
+  });
+
+const runPolicy = (
+  machine: Machine,
+  devices: readonly Device[],
+  policy: Policy,
+  random: Random,
+): ExhaustionRow[] => {
+  const { services, iommus } = machine.kernel;
+  const buffers = CLIENTS.map((client, i) => {
+    const [dev] = devices.slice(i);
+    if (dev === undefined) return [];
+    dmaSetMaskAndCoherent(dev, dmaBitMask(MASK_BITS));
+    return buffersOf(machine, client, dev);
+  });
+  // What the boot has unmapped is nobody's when the first asks.
+  services.waitUntil(() => false, 2 * QUEUE_TIMEOUT);
+  const mappings = new Mappings(policy);
+  const flushesBefore = iommus.counts.flushes;
   /** By step, whose use ends then. */
   const ending = new Map<number, Buffer[]>();
   const tallies = CLIENTS.map((): Tally => ({ asked: 0, refused: 0, inARow: 0, longest: 0 }));
-  for (let step = 1; step <= STEPS; step++, now += STEP) {
-    timers.run();
+  for (let step = 1; step <= STEPS; step++, services.waitUntil(() => false, STEP)) {
     for (const buffer of ending.get(step) ?? []) {
-      aperture.unmap(buffer);
+      mappings.unmap(buffer);
       buffer.isUsed = false;
     }
     const which = random.below(100) < (CLIENTS[0]?.share ?? 0) ? 0 : 1;
@@ -154,16 +174,17 @@ const runPolicy = (policy: Policy, random: Random): ExhaustionRow[] => {
     const free = mine.filter(({ isUsed }) => !isUsed);
     const buffer = free[random.below(Math.max(1, free.length))];
     if (buffer === undefined || tally === undefined) continue;
-    const isMapped = aperture.map(buffer);
+    const isMapped = mappings.map(buffer);
     tell(tally, isMapped);
     if (!isMapped) continue;
     const end = step + 1 + (holds % buffer.client.holds);
     buffer.isUsed = true;
     ending.set(end, [...(ending.get(end) ?? []), buffer]);
   }
+  const flushes = iommus.counts.flushes - flushesBefore;
   return CLIENTS.map(({ name }, i) => {
     const { asked = 0, refused = 0, longest = 0 } = tallies[i] ?? {};
-    const { flushes, idle } = aperture;
+    const { idle } = mappings;
     return { policy: policy.name, device: name, asked, refused, longest, flushes, idle };
   });
 };

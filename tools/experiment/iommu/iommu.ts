@@ -20,7 +20,7 @@ const NOTES = [
   'Counts are the mean of one mapping and its end, tables that stay being there already: stores to page tables, invalidations that the kernel waits for, entries that a TLB needs. A time follows from them by a cost table, which no board has yet.',
   'Each piece is mapped for itself: direct (iommu.passthrough=1), strict (iommu.strict=1), lazy (iommu.strict=0), which invalidates everything at once, for 255 unmaps or after 10 ms. In one go, strict: list (dma_map_sg), batched (dma_iova_link: addresses once, each piece linked, one sync and one end).',
   'Where an IOMMU cannot be lazy, lazy is strict.',
-  'The two devices: a camera maps 256 KiB for a short time, a network device 4 to 12 KiB for up to 220 steps. Refused is -ENOSPC; in a row is how long one starves. Delayed unmap keeps what is unmapped until it is freed or, evicting, until there is no room.',
+  'The two devices, of one group and with a mask of 21 bits: a camera maps 256 KiB for a short time, a network device 4 to 12 KiB for up to 220 steps. Refused is -ENOSPC; in a row is how long one starves. Delayed unmap keeps what is unmapped until it is freed or, evicting, until there is no room.',
 ];
 
 /** `dmabench experiment iommu BOARD`: what mapping costs, and who gets addresses when there are few. */
@@ -47,7 +47,7 @@ export const iommuExperiment = (args: ExperimentArguments, host: Host): ExitStat
     const report: IommuReport = {
       ...{ board: board.source, model: plan.model, rows: byBuffer(rows) },
       pageSizes: isInterrupted ? [] : measurePageSizes(board.source, plan),
-      exhaustion: exhaustionRows(parseSeed(args.seed)),
+      exhaustion: isInterrupted ? [] : exhaustionRows(board.source, plan, parseSeed(args.seed)),
       notes: NOTES,
     };
     const human = (): string => iommuHuman(report, painter(host.out), widthOf(host.out));

@@ -1,5 +1,3 @@
-import { LruAdversary } from '../../../arch/arm/adversary/lru';
-import { ALL_STEPS } from '../../../arch/arm/mm/dma';
 import type { Device } from '../../../drivers/base/kernel/device';
 import { DMA_MAPPING_ERROR, DmaDirection } from '../../../drivers/base/kernel/dma-mapping';
 import type { Page } from '../../../drivers/base/kernel/dma-mapping';
@@ -7,7 +5,6 @@ import { SgEntry } from '../../../drivers/base/kernel/scatterlist';
 import { dmaAddr } from '../../../drivers/base/types/address';
 import type { DmaAddr } from '../../../drivers/base/types/address';
 import { KIB, MIB, PAGE_SIZE } from '../../../drivers/base/types/bits';
-import { Random } from '../../../drivers/base/types/random';
 import { iommuMatch, streamsOf } from '../../../machines/iommus';
 import type { BoundMaster, Machine } from '../../../machines/machine';
 import type { MachinePlan } from '../../../machines/plan';
@@ -28,7 +25,7 @@ import { granuleOf } from '../../../mm/iommu/page-sizes';
 import { IommuProt } from '../../../mm/iommu/types';
 import { pageToPhys, pfnToPage } from '../../../mm/page-alloc';
 import { getOrder } from '../../../mm/zone';
-import { bootPlan } from '../../run/job';
+import { bootWay, translated } from './boot';
 import type { IommuRow, IommuWay, PageSizeRow } from './report';
 
 const { Bidirectional } = DmaDirection;
@@ -51,34 +48,6 @@ const SHAPES: readonly Shape[] = [
   { name: '2 MiB in 512 pieces', size: 2 * MIB, pieces: 512, pairs: 2 },
 ];
 
-/** How the kernel is told of each way. */
-const WAYS: Readonly<Record<IommuWay, MachinePlan['dmaMemory']>> = {
-  direct: { iommuPassthrough: true },
-  strict: { iommuStrict: true },
-  lazy: { iommuStrict: false },
-  list: { iommuStrict: true },
-  batched: { iommuStrict: true },
-};
-
-/** One machine for each way; `isLazy` and the like are of the command line. */
-const boot = (board: string, plan: MachinePlan, way: IommuWay): Machine =>
-  bootPlan(
-    board,
-    { ...plan, dmaMemory: { ...plan.dmaMemory, ...WAYS[way] } },
-    {
-      adversary: new LruAdversary(),
-      random: new Random(1),
-      timing: 'latest',
-      streaming: ALL_STEPS,
-    },
-  );
-
-/** The masters that the DMA API translates for. */
-const translated = ({ masters }: Machine): readonly BoundMaster[] =>
-  masters.filter(
-    ({ plan: { facts } }) => facts.iommu.kind === 'iommu' && streamsOf(facts).length > 0,
-  );
-
 /** True for a board on which there is something to measure. */
 export const hasIommus = ({ devices }: MachinePlan): boolean =>
   devices.some(({ effective, function: pci }) =>
@@ -87,7 +56,7 @@ export const hasIommus = ({ devices }: MachinePlan): boolean =>
 
 /** What each buffer takes one way, behind each IOMMU of the board that is unlike the others. */
 export const measureWay = (board: string, plan: MachinePlan, way: IommuWay): IommuRow[] => {
-  const machine = boot(board, plan, way);
+  const machine = bootWay(board, plan, way);
   return translated(machine).flatMap(master => {
     const iommu = nameOf(master);
     // As a driver does whose device is good: else direct DMA of some memory would be bounced.
@@ -239,7 +208,7 @@ const takePieces = (
 
 /** The largest buffer in one piece in a domain of its own, with all page sizes and with one. */
 export const measurePageSizes = (board: string, plan: MachinePlan): PageSizeRow[] => {
-  const machine = boot(board, plan, 'strict');
+  const machine = bootWay(board, plan, 'strict');
   const { kernel } = machine;
   const size = 2 * MIB;
   const masters = translated(machine);
