@@ -121,7 +121,12 @@ const paintTexture = (bench: EngineBench): void => {
   }
 };
 
-const coordinate = fc.integer({ min: -200, max: 700 });
+/** Sixteenths of a pixel; half pixels more often than not: then edges go through centres. */
+const coordinate = fc.oneof(
+  fc.integer({ min: -200, max: 700 }),
+  fc.integer({ min: -25, max: 87 }).map(half => 8 * half),
+  fc.integer({ min: -25, max: 87 }).map(half => 8 * half),
+);
 const vertices = fc.tuple(coordinate, coordinate).map(([x, y]) => ({
   ...corner(0, 0),
   x,
@@ -301,6 +306,18 @@ test('what is drawn is in memory line by line as the colour cache needs room, wh
   t.true(isDrawn(63, 63));
 });
 
+test('what of a tile is not drawn stays, however little is drawn', t => {
+  const bench = new EngineBench();
+  for (let x = 0; x < 8; x++) bench.poke(TARGET, x, 5, 0x11_0000 + x);
+  setUp(bench);
+  t.is(draw(bench, ...quad(6, { colour: 0x12_3456 })), 'done');
+  bench.flush('COLOR');
+  t.deepEqual(
+    [5, 6, 7].map(x => bench.pixel(TARGET, x, 5)),
+    [0xff12_3456, 0xff11_0006, 0xff11_0007],
+  );
+});
+
 test('texels are kept until the texture cache is flushed', t => {
   const bench = new EngineBench();
   paintTexture(bench);
@@ -317,8 +334,8 @@ test('texels are kept until the texture cache is flushed', t => {
 });
 
 test('a draw of which accesses wait, at any place, draws the same; one that faults ends', t => {
-  const picture = (hindrance: (n: number) => boolean): Uint8Array => {
-    const bench = new EngineBench();
+  const picture = (hindrance: (n: number) => boolean, isChecked = false): Uint8Array => {
+    const bench = new EngineBench(isChecked);
     paintTexture(bench);
     setUp(bench, { control: TEXTURED.at(1), filter: TextureFilter.Linear, overwrite: 0 });
     let n = 0;
@@ -329,6 +346,12 @@ test('a draw of which accesses wait, at any place, draws the same; one that faul
   };
   const right = picture(() => false);
   t.true(right.some(byte => byte !== 0));
+  t.true(
+    isSame(
+      picture(n => n % 3 !== 0, true),
+      right,
+    ),
+  );
   for (const every of [2, 7])
     t.true(
       isSame(
