@@ -10,13 +10,15 @@ test('every case of every suite is run on some board, and expects something ther
   );
   // The window of lazy invalidation is none of a board's own.
   const runs = [
-    ...boardNames(BOARD_FILES).map(board => [board, false] as const),
-    ['mixed', true] as const,
+    ...boardNames(BOARD_FILES).map(board => [board, false, []] as const),
+    ['mixed', true, []] as const,
+    ['imx6q-sabresd', false, ['gpu-imx6q-sabresd']] as const,
   ];
-  for (const [board, lazy] of runs) {
+  for (const [board, lazy, overlays] of runs) {
     const { suites } = runBoard(board, {
       kind: 'all',
       lazy,
+      overlays,
       selects: (suite, name) => idle.has(`${suite}.${name}`),
     });
     for (const { name: suite, cases } of suites) {

@@ -14,11 +14,12 @@ export const runBoard = (
     selects?: (suite: string, name: string) => boolean;
     timings?: readonly DmaTiming[];
     lazy?: boolean;
+    overlays?: readonly string[];
   } = {},
 ): RunResult =>
   runSuites({
     board,
-    plan: planBoard(openBoard(board, []), {
+    plan: planBoard(openBoard(board, [...(change.overlays ?? [])]), {
       memory: null,
       quirks: [],
       dmaMemory: { iommuStrict: change.lazy !== true },

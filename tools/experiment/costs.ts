@@ -7,6 +7,9 @@ import { table } from '../report/table';
  * were ever published for any chip; what no source stands behind is assumed, of a core of about 1 GHz.
  */
 
+/** What a GPU's driver does. */
+export type GpuCostName = 'gpu-flush' | 'gpu-wait' | 'gpu-fault' | 'gpu-batch' | 'irq';
+
 /** What is counted, and costs. */
 export type CostName =
   | 'access'
@@ -20,7 +23,8 @@ export type CostName =
   | 'outer-line'
   | 'barrier'
   | 'table-write'
-  | 'tlb';
+  | 'tlb'
+  | GpuCostName;
 
 /** A row of the table. */
 export interface Cost {
@@ -52,6 +56,11 @@ export const COSTS: CostTable = {
   barrier: assumed(100, 'a dsb that waits for maintenance or stores'),
   'table-write': assumed(10, 'an entry of a translation table'),
   tlb: assumed(1000, 'an invalidation of TLB entries'),
+  'gpu-flush': assumed(1000, "a flush of a GPU's TLB in its stream: the pipeline drains"),
+  'gpu-wait': assumed(10_000, 'to wait until the GPU has done what it was told'),
+  'gpu-fault': assumed(2000, 'a fault that is serviced with others'),
+  'gpu-batch': assumed(20_000, 'a batch of faults: a worker that is woken, and the replay'),
+  irq: assumed(2000, 'an interrupt'),
 };
 
 const NAMES = Object.keys(COSTS) as readonly CostName[];

@@ -3,10 +3,10 @@ import { NONE } from '../../arch/arm/cache/line-cache';
 import type { CpuAddr } from '../../drivers/base/types/address';
 import { invariant } from '../../drivers/base/types/errors';
 import type { Machine } from '../../machines/machine';
-import type { CostName } from './costs';
+import type { CostName, GpuCostName } from './costs';
 
 /** What a machine with caches has done, by what it costs. */
-export type WorkCounts = Readonly<Record<Exclude<CostName, ByAccess>, number>>;
+export type WorkCounts = Readonly<Record<Exclude<CostName, ByAccess | GpuCostName>, number>>;
 
 /** What only whoever makes an access can count: see CountedMemory. */
 export type ByAccess = 'access' | 'uncached-load' | 'uncached-store' | 'burst';

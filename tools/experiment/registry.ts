@@ -1,6 +1,7 @@
 import type { ExperimentArguments } from '../commands/arguments';
 import type { ExitStatus } from '../exit';
 import type { Host } from '../host';
+import { bindingExperiment } from './binding/binding';
 import { coherentExperiment } from './coherent/coherent';
 import { iommuExperiment } from './iommu/iommu';
 import { livelockExperiment } from './livelock/livelock';
@@ -13,6 +14,7 @@ export interface Experiment {
 }
 
 export const EXPERIMENTS: readonly Experiment[] = [
+  { name: 'binding', run: bindingExperiment },
   { name: 'coherent', run: coherentExperiment },
   { name: 'iommu', run: iommuExperiment },
   { name: 'livelock', run: livelockExperiment },

@@ -128,5 +128,8 @@ test('an experiment that there is none of is wrong input', async t => {
   const { status, out, err } = await experiment('magic', 'virt');
   t.is(status, 2);
   t.is(out, '');
-  t.is(err, "dmabench: experiment: expected coherent, iommu, noncoherent, found 'magic'\n");
+  t.is(
+    err,
+    "dmabench: experiment: expected binding, coherent, iommu, livelock, noncoherent, found 'magic'\n",
+  );
 });
