@@ -2,10 +2,7 @@ import { ECANCELED, EINVAL } from '../../../drivers/base/kernel/errno';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
 import { USER_START } from '../../../drivers/gpu/vivante/driver/context';
 import { waitForJob } from '../../../drivers/gpu/vivante/driver/render-fault';
-import type {
-  FaultService,
-  FaultingClient,
-} from '../../../drivers/gpu/vivante/driver/render-fault';
+import type { FaultingClient } from '../../../drivers/gpu/vivante/driver/render-fault';
 import type { Case, CaseContext } from '../suite';
 import { renderCase, streamOf } from './render-bench';
 import type { RenderBench } from './render-bench';
@@ -22,7 +19,7 @@ const run = (bench: RenderBench, client: FaultingClient, words: readonly number[
   return typeof job === 'number' ? job : bench.run(waitForJob(job));
 };
 
-const basic = (name: string, times: number, service: FaultService): Case =>
+const basic = (name: string, times: number, service: 'page' | 'object'): Case =>
   renderCase(name, (t, bench) => {
     const client = bench.faultingClient('faults', service);
     const [from, to] = [bench.object(4 * PAGE_SIZE), bench.object(4 * PAGE_SIZE)];
@@ -44,7 +41,7 @@ const basic = (name: string, times: number, service: FaultService): Case =>
   });
 
 /** One fault for each page, or for each object. */
-const checkCount = (t: CaseContext, { device }: RenderBench, service: FaultService): void => {
+const checkCount = (t: CaseContext, { device }: RenderBench, service: 'page' | 'object'): void => {
   const { faults } = device.counts;
   if (service === 'object') t.equal(faults, 2, 'the faults');
   else t.ok(faults >= 8, `a fault for each page, not ${faults}`);
@@ -99,6 +96,23 @@ const fenceExclusion = renderCase('a_job_that_may_fault_has_no_fence', (t, bench
   t.equal(typeof refused === 'number' ? refused : 0, -EINVAL, 'the error of asking for one');
 });
 
+/** The first fault of a job brings all that it touches: the others never come. */
+const batch = renderCase('xe_exec_fault_mode_once_basic_prefetch', (t, bench) => {
+  const client = bench.faultingClient('faults', 'set');
+  const objects = Array.from({ length: 4 }, () => bench.object(2 * PAGE_SIZE));
+  const starts = objects.map((_, i) => SOURCE + 2 * i * PAGE_SIZE);
+  objects.forEach((object, i) => {
+    t.equal(client.attach(object, starts[i] ?? 0), 0, 'the error of attaching');
+  });
+  const words = starts.flatMap((start, i) => fill(start, BLOCK, i + 1));
+  const job = bench.run(client.submit(streamOf(words), { set: objects.slice(0, 3) }));
+  t.equal(typeof job === 'number' ? job : bench.run(waitForJob(job)), 0, 'the error of the job');
+  t.equal(bench.device.counts.faults, 2, 'the faults: of the set, and of what is not in it');
+  objects.forEach((object, i) => {
+    t.equal(bench.read(object, 0), i + 1, `what object ${i} has`);
+  });
+});
+
 /** Two clients that fault, in hardware address spaces of their own, at the same addresses. */
 const twoClients = renderCase('xe_exec_fault_mode_many_basic', (t, bench) => {
   const clients = [bench.faultingClient('one', 'page'), bench.faultingClient('other', 'object')];
@@ -121,5 +135,5 @@ const twoClients = renderCase('xe_exec_fault_mode_many_basic', (t, bench) => {
 export const FAULT: readonly Case[] = [
   basic('xe_exec_fault_mode_once_basic', 1, 'page'),
   basic('xe_exec_fault_mode_twice_basic', 2, 'object'),
-  ...[invalidate, rebind, invalidFault, fenceExclusion, twoClients],
+  ...[invalidate, rebind, invalidFault, fenceExclusion, batch, twoClients],
 ];

@@ -123,11 +123,16 @@ export class RenderBench {
     this.#clients.splice(this.#clients.indexOf(client), 1);
   }
 
-  /** Everything ends. Nothing is under way, or it hangs. */
-  close(): void {
-    for (const client of this.#clients) {
+  /** All clients end; objects stay. */
+  endClients(): void {
+    for (const client of this.#clients.splice(0)) {
       if (client.close() !== 0) throw new AbortCase('an idle GPU');
     }
+  }
+
+  /** Everything ends. Nothing is under way, or it hangs. */
+  close(): void {
+    this.endClients();
     this.device.free();
     for (const { gem } of this.#objects) gem.put();
   }

@@ -322,7 +322,7 @@ export class VivanteGpu {
       this.regs.X_INTR.write(faults);
       this.onFault?.();
     }
-    if (status === 0) return faults === 0 ? IRQ_NONE : IRQ_HANDLED;
+    if (status === 0 && faults === 0) return IRQ_NONE;
     this.counts.interrupts++;
     const { log } = this.dev.services;
     if (status >= Interrupt.AXI_BUS_ERROR) log.device('err', this.dev, 'AXI bus error');

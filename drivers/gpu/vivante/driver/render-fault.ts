@@ -8,8 +8,11 @@ import type { RenderObject } from './render-object';
 import { copyStream, refusalOf } from './validate';
 import type { UserStream } from './validate';
 
-/** How much is bound for one fault: the page that was touched, or the whole object it is of. */
-export type FaultService = 'page' | 'object';
+/**
+ * How much is bound for one fault: the page that was touched, the whole object it is of, or all objects of
+ * the jobs under way that said they would touch that one.
+ */
+export type FaultService = 'page' | 'object' | 'set';
 
 /** An object at addresses that lead nowhere until they are touched. */
 interface Attached {
@@ -33,6 +36,8 @@ export class FaultingJob {
 export interface FaultingRequest {
   /** A fence for others to wait for: there is none (-EINVAL). */
   readonly wantsFence?: boolean;
+  /** What it is going to touch: a hint for the service of its first fault. */
+  readonly set?: readonly RenderObject[];
 }
 
 /** A client in fault mode: nothing is bound before the GPU touches it. */
@@ -41,6 +46,8 @@ export class FaultingClient {
   readonly #device: RenderDevice;
   readonly #service: FaultService;
   readonly #attached: Attached[] = [];
+  /** Of jobs under way. */
+  readonly #sets = new Map<FaultingJob, readonly RenderObject[]>();
 
   private constructor(device: RenderDevice, context: GpuContext, service: FaultService) {
     this.#device = device;
@@ -105,8 +112,10 @@ export class FaultingClient {
     const result = gpu.submit(this.context, words, error => {
       job.error = error;
       job.isDone = true;
+      this.#sets.delete(job);
     });
     if (result !== 0) return result;
+    this.#sets.set(job, request.set ?? []);
     this.#device.watch();
     return job;
   }
@@ -117,14 +126,23 @@ export class FaultingClient {
       ({ start, object }) => address >= start && address < start + object.size,
     );
     if (attached === undefined) return -EFAULT;
-    const { object, start } = attached;
-    const touched = alignDown(address - start, PAGE_SIZE) / PAGE_SIZE;
-    const pages = this.#service === 'page' ? [touched] : [...Array(object.size / PAGE_SIZE).keys()];
-    for (const page of pages) {
-      const result = this.#bindPage(attached, page);
-      if (result !== 0) return result;
+    if (this.#service === 'page') {
+      return this.#bindPage(attached, alignDown(address - attached.start, PAGE_SIZE) / PAGE_SIZE);
+    }
+    for (const one of this.#service === 'set' ? this.#setOf(attached) : [attached]) {
+      for (let page = 0; page < one.object.size / PAGE_SIZE; page++) {
+        const result = this.#bindPage(one, page);
+        if (result !== 0) return result;
+      }
     }
     return 0;
+  }
+
+  /** What the jobs under way that touch an object touch beside it. */
+  #setOf(attached: Attached): readonly Attached[] {
+    const sets = [...this.#sets.values()].filter(set => set.includes(attached.object));
+    const objects = new Set(sets.flat());
+    return this.#attached.filter(one => one === attached || objects.has(one.object));
   }
 
   close(): number {

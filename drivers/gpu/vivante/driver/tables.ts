@@ -39,7 +39,7 @@ interface Table {
 
 /** How tables are written, counted for whoever compares. */
 export class TableWriter {
-  /** Entries stored. */
+  /** Entries stored in tables that there are: what a new one is filled with is not among them. */
   words = 0;
   /** Tables there are. */
   tables = 0;
@@ -74,6 +74,7 @@ export class TableWriter {
 
   /** Stores entries that follow one another, from the `first` on; they are the CPU's meanwhile. */
   write(table: Table, first: number, entries: readonly number[]): void {
+    this.words += entries.length;
     if (this.#memory === 'wc') {
       this.#store(table, first, entries);
       return;
@@ -89,7 +90,6 @@ export class TableWriter {
     entries.forEach((entry, i) => {
       relaxed.writel(entry, offsetBy(cpuAddr, (first + i) * WORD));
     });
-    this.words += entries.length;
   }
 }
 
