@@ -155,6 +155,7 @@ export const dmaIommu = (dma: IommuDma): Translation => {
     },
     toPhys: (dev, address) => dma.mustHave(dev).ops.iovaToPhys(address),
     reaches: () => true,
+    granule: dev => dma.mustHave(dev).iova.granule,
     mapResource: (dev, address, size, direction) =>
       mapBytes(dev, address, size, dmaInfoToProt(direction, false, 0) + IommuProt.Mmio),
     mapSg: (dev, entries, direction, attrs) => mapSg(dma, dev, entries, direction, attrs),

@@ -42,6 +42,7 @@ import {
 } from '../../mm/dma-mapping-common';
 import type { Page } from '../../drivers/base/kernel/dma-mapping';
 import { pageToPhys } from '../../mm/page-alloc';
+import { SLOT_SIZE } from '../../mm/swiotlb-slots';
 import { SgEntry, SgTable } from '../../mm/scatterlist';
 import { BOARD_FOLDER } from '../support/board-folder';
 import { boot, planOf } from '../support/booted';
@@ -108,13 +109,17 @@ const failuresOfPages = ({ kernel }: Machine): Failures => {
   };
 };
 
-/** Of methods that answer null where there is no room. */
-const failuresOf = (target: object, names: readonly string[]): Failures => {
+/** Of methods, and what they answer then. */
+const failuresOf = (
+  target: object,
+  names: readonly string[],
+  answer: number | null = null,
+): Failures => {
   let left = 0;
   for (const name of names) {
     const method = Reflect.get(target, name) as (...args: unknown[]) => unknown;
     Reflect.set(target, name, (...args: unknown[]): unknown => {
-      if (left > 0 && --left === 0) return null;
+      if (left > 0 && --left === 0) return answer;
       return Reflect.apply(method, target, args);
     });
   }
@@ -160,6 +165,14 @@ const PATHS: Readonly<Record<string, Path>> = {
     if (address === DMA_MAPPING_ERROR) return null;
     return () => {
       dmaUnmapPage(dev, address, PAGE_SIZE, Bidirectional);
+    };
+  },
+  'a part of a page': ({ dev, scattered: [page] }) => {
+    if (page === undefined) return null;
+    const address = dmaMapPage(dev, page, 512, 1024, Bidirectional, DmaAttr.NoWarn);
+    if (address === DMA_MAPPING_ERROR) return null;
+    return () => {
+      dmaUnmapPage(dev, address, 1024, Bidirectional);
     };
   },
   'a list': ({ dev, scattered }) => {
@@ -307,6 +320,17 @@ for (const board of ['juno', 'mixed', 'iommus']) {
       if (domain === null) return;
       const ofAddresses = failuresOf(domain.iova, ['allocFast', 'allocBelow4GiBFirst']);
       t.true(failAll(t, given, ofAddresses) > 0);
+      const ofMappings = failuresOf(domain.ops, ['map'], -ENOMEM);
+      t.true(failAll(t, given, ofMappings) > 0);
+      // Nobody trusts it: what does not fill a page goes through a slot, which is mapped.
+      const { isUntrusted } = dev.dma;
+      Object.assign(dev.dma, { isUntrusted: true });
+      const { swiotlb } = machine.kernel;
+      const undo = PATHS['a part of a page']?.(given);
+      if (swiotlb !== null) t.is(swiotlb.pool.used, PAGE_SIZE / SLOT_SIZE);
+      undo?.();
+      t.true(failAll(t, given, ofMappings) > 0);
+      Object.assign(dev.dma, { isUntrusted });
     });
   }
 }
@@ -336,8 +360,8 @@ for (const [board, bounce] of [
     t.true(failAll(t, given, failuresOfPages(machine)) > 0);
     const pool = machine.kernel.swiotlb?.pool;
     if (pool === undefined) return;
-    // A page, and each page of a list.
-    t.is(failAll(t, given, failuresOf(pool, ['take'])), 1 + given.scattered.length);
+    // A page, a part of one, and each page of a list.
+    t.is(failAll(t, given, failuresOf(pool, ['take'])), 2 + given.scattered.length);
   });
 }
 
