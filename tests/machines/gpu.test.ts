@@ -33,7 +33,10 @@ import { flush, poke } from '../suites/gpu/streams';
  * MMU read as at what any device reads.
  */
 
-const plan = planRun(openBoard('imx6q-sabresd', ['gpu-imx6q-sabresd']), { memory: null, quirks: [] });
+const plan = planRun(openBoard('imx6q-sabresd', ['gpu-imx6q-sabresd']), {
+  memory: null,
+  quirks: [],
+});
 const machine = bootMachine(plan, {
   adversary: 'all',
   random: new Random(1),
@@ -106,9 +109,8 @@ test.serial('a kick with its barriers is what the front end acts upon, and nothi
   put(offsetBy(cpuAddr, 4), dmaHandle + 0x100);
   barriers.wmb();
   put(cpuAddr, link(2));
-  barriers.mb();
   pass();
-  t.deepEqual([events(), found()], [2, []]);
+  t.deepEqual([events(), found()], [2, []], 'which may be late, as nothing waits for it');
 });
 
 test.serial('a header that may be there before its address does is found', t => {

@@ -5,7 +5,6 @@ import type { EventQueue } from '../../base/hw/event-queue';
 import type { StaleEntry } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
-import { registerFile } from '../../base/hw/register-file';
 import type { RegisterFile } from '../../base/hw/register-file';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
 import { restoreAll, restoreFloat64 } from '../../base/hw/state-arrays';
@@ -22,10 +21,12 @@ import { FaultQueue } from './model/fault-queue';
 import { FrontEnd } from './model/front-end';
 import { Interrupts } from './model/interrupts';
 import { Lane, Pipeline } from './model/pipeline';
+import { gcRegisters } from './model/registers';
+import type { BehindRegisters } from './model/registers';
 import { Translation } from './model/translation';
 import type { KeptUse } from './model/translation';
-import type { CacheMismatch } from './model/unit';
-import { GC_LITE, IdleBit, StopCause } from './regs';
+import type { CacheMismatch, GpuUnit } from './model/unit';
+import { GC_LITE, IdleBit } from './regs';
 import { LINE_BYTES } from './regs/surface';
 
 /** Where a cache inside a GPU and memory say different things. */
@@ -67,10 +68,6 @@ export interface VivanteGpuPorts {
   readonly onHeld: (line: HeldLine) => void;
 }
 
-/** Bits of CHIP_FEATURE: PIPE_3D, DEBUG_MODE, PIPE_2D, MEM32, FE20. */
-const FEATURES = 0x1200_0214;
-/** Of CHIP_MINOR_FEATURE_1. */
-const MMU_VERSION_2 = 2 ** 28;
 /** Index in STATUS and EXCEPTION_ADDR. */
 const Mmu = { FE: 0, ENGINES: 1 } as const;
 const ALL_CACHES = 0x7f;
@@ -82,6 +79,7 @@ export class VivanteGpu extends Device {
   readonly #regs: RegisterFile<typeof GC_LITE>;
   readonly #translation: Translation;
   readonly #spaces: AddressSpaces;
+  readonly #behindRegisters: BehindRegisters;
   readonly #interrupts: Interrupts;
   readonly #queue: FaultQueue;
   readonly #pipeline: Pipeline;
@@ -93,7 +91,11 @@ export class VivanteGpu extends Device {
   constructor(ports: VivanteGpuPorts) {
     super(ports.name);
     this.#ports = ports;
-    this.#regs = this.#makeRegisters();
+    this.#regs = gcRegisters({
+      version: ports.version,
+      onGuestError: ports.onGuestError,
+      behind: () => this.#behindRegisters,
+    });
     this.#interrupts = new Interrupts({ ...this.#common(), irq: ports.irq });
     this.#queue = new FaultQueue({ ...this.#common(), port: ports.dma });
     this.#translation = new Translation({
@@ -118,23 +120,7 @@ export class VivanteGpu extends Device {
       },
       onGuestError: ports.onGuestError,
     });
-    this.#pipeline = new Pipeline(
-      engines.units.map(
-        unit =>
-          new Lane({
-            unit,
-            client: new Client(unit.name, Mmu.ENGINES),
-            port: ports.dma,
-            enter: client => {
-              engineMemory.client = client;
-            },
-            onChange: () => {
-              this.#pipeline.changed();
-              this.#frontEnd.poke();
-            },
-          }),
-      ),
-    );
+    this.#pipeline = this.#makePipeline(engines.units, engineMemory);
     this.#states = new ControlStates({
       ...this.#common(),
       version: ports.version,
@@ -158,6 +144,7 @@ export class VivanteGpu extends Device {
         },
       }),
     );
+    this.#behindRegisters = this.#makeBehindRegisters();
     this.reset = new ResetNode(ports.name, {
       ...NO_RESET,
       enter: () => {
@@ -217,61 +204,6 @@ export class VivanteGpu extends Device {
     return { name: this.name, regs: this.#regs, onGuestError: this.#ports.onGuestError };
   }
 
-  #makeRegisters(): RegisterFile<typeof GC_LITE> {
-    const isV2 = this.#ports.version === 2;
-    const updateIrq = (): void => {
-      this.#interrupts.update();
-    };
-    return registerFile(GC_LITE, {
-      onGuestError: this.#ports.onGuestError,
-      resets: {
-        CHIP_FEATURE: FEATURES,
-        CHIP_MODEL: isV2 ? 0x3000 : 0x2000,
-        CHIP_MINOR_FEATURE_1: isV2 ? MMU_VERSION_2 : 0,
-      },
-      onWrite: {
-        CLOCK_CONTROL: (written, previous) => {
-          const { SOFT_RESET } = GC_LITE.registers.CLOCK_CONTROL.fields;
-          if (SOFT_RESET.of(written) === 1 && SOFT_RESET.of(previous) === 0) this.#softReset();
-        },
-        INTR_ENBL: updateIrq,
-        MMU_CONTROL: () => {
-          if (!isV2 && this.#regs.MMU_CONTROL.ENABLE === 1) this.#complain('MMU_CONTROL: MMUv1');
-        },
-        COMMAND_CONTROL: written => {
-          this.#commandControl(written);
-        },
-        X_FAULTQ_ENTRIES: () => {
-          this.#queue.restart();
-        },
-        X_INTR: updateIrq,
-        X_INTR_ENBL: updateIrq,
-        X_REPLAY: written => {
-          const { RETRY, CANCEL } = GC_LITE.registers.X_REPLAY.fields;
-          this.#spaces.replay(RETRY.of(written), CANCEL.of(written));
-        },
-        'X_AS.COMMAND': (written, _previous, index) => {
-          const { CODE } = GC_LITE.arrays.X_AS.registers.COMMAND.fields;
-          this.#spaces.command(index, CODE.of(written));
-        },
-      },
-      onRead: {
-        CLOCK_CONTROL: () => this.#clockControl(),
-        IDLE_STATE: () => this.#idleState(),
-        INTR_ACKNOWLEDGE: () => this.#interrupts.acknowledge(),
-        DMA_DEBUG_STATE: () => this.#frontEnd.cmdState,
-        DMA_ADDRESS: () => this.#frontEnd.address,
-        DMA_LOW: () => this.#frontEnd.word(0),
-        DMA_HIGH: () => this.#frontEnd.word(1),
-        X_FE_STOP: () => {
-          const { CAUSE, OPCODE } = GC_LITE.registers.X_FE_STOP.fields;
-          const { cause, opcode } = this.#frontEnd;
-          return CAUSE.at(cause) + OPCODE.at(cause === StopCause.None ? 0 : opcode);
-        },
-      },
-    });
-  }
-
   #makeSpaces(): AddressSpaces {
     return new AddressSpaces({
       ...this.#common(),
@@ -310,6 +242,37 @@ export class VivanteGpu extends Device {
     );
   }
 
+  #makePipeline(units: readonly GpuUnit[], memory: ClientMemory): Pipeline {
+    const lane = (unit: GpuUnit): Lane =>
+      new Lane({
+        unit,
+        client: new Client(unit.name, Mmu.ENGINES),
+        port: this.#ports.dma,
+        enter: client => {
+          memory.client = client;
+        },
+        onChange: () => {
+          this.#pipeline.changed();
+          this.#frontEnd.poke();
+        },
+      });
+    return new Pipeline(units.map(lane));
+  }
+
+  #makeBehindRegisters(): BehindRegisters {
+    return {
+      interrupts: this.#interrupts,
+      queue: this.#queue,
+      spaces: this.#spaces,
+      frontEnd: this.#frontEnd,
+      softReset: () => {
+        this.#softReset();
+      },
+      idleState: () => this.#idleState(),
+      clockControl: () => this.#clockControl(),
+    };
+  }
+
   #makeFrontEnd(fetch: CommandFetch): FrontEnd {
     const { name, events, onGuestError } = this.#ports;
     const dispatch = new Dispatch(this.#pipeline.lanes, this.#states);
@@ -326,13 +289,6 @@ export class VivanteGpu extends Device {
         this.#interrupts.event(event);
       },
     });
-  }
-
-  #commandControl(written: number): void {
-    const { ENABLE, PREFETCH } = GC_LITE.registers.COMMAND_CONTROL.fields;
-    const address = this.#regs.COMMAND_ADDRESS.value;
-    if (ENABLE.of(written) === 1) this.#frontEnd.start(address, PREFETCH.of(written));
-    else this.#frontEnd.reset();
   }
 
   #clockControl(): number {

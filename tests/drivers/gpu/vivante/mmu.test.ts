@@ -304,6 +304,12 @@ test('X- slots: each has tables and a TLB of its own, and the stream selects one
   bench.pass();
   run(bench, 8);
   t.deepEqual([bench.peek(DATA), bench.peek(OTHER)], [7, 8]);
+  bench.poke(table + 4, page(DATA));
+  run(bench, 9);
+  t.is(bench.peek(OTHER), 9, 'what was kept is used');
+  bench.regs.X_AS(2).COMMAND.write({ CODE: AsCommand.Update });
+  run(bench, 10);
+  t.is(bench.peek(DATA), 10, 'until it is told of tables anew');
 });
 
 test('X- LOCK: accesses to the region wait, FLUSH forgets what was kept of it, UNLOCK lets them go', t => {
