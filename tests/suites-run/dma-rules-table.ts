@@ -5,6 +5,7 @@ import { runSuites } from '../../tools/run/runner';
 import { DMA_RULES, dmaRulesSuite } from '../suites/dma-rules';
 import { isUnfit } from '../suites/dma-rules/rule';
 import { planOf } from '../support/booted';
+import { PARITY_LINES } from './gpu-parity';
 
 /*
  * tests/suites/README.md: which rule of the kernel's documents on DMA is shown by which back end,
@@ -111,7 +112,7 @@ export const renderRules = (): { readonly text: string; readonly failed: readonl
     'Not in this suite:',
     '',
     ...absent,
-    '',
+    ...PARITY_LINES,
   ].join('\n');
   return { text, failed };
 };
