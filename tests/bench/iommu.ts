@@ -11,6 +11,7 @@ import { streamsOf } from '../../machines/iommus';
 import type { Stream } from '../../machines/iommus';
 import type { Machine } from '../../machines/machine';
 import { planMachine } from '../../machines/plan';
+import type { IommuGroup } from '../../mm/iommu/group';
 import { iommuMap, iommuUnmap } from '../../mm/iommu/map';
 import { IommuProt } from '../../mm/iommu/types';
 import type { IommuOps } from '../../mm/iommu/types';
@@ -33,19 +34,28 @@ interface Specimen {
   readonly ops: IommuOps;
 }
 
+/** For a group that the DMA API does not translate for, as OMAP's: what its driver would do. */
+const ownDomain = ({ kernel }: Machine, { devices }: IommuGroup): IommuOps | null => {
+  const [dev] = devices;
+  const domain = dev === undefined ? null : kernel.iommus.domainAlloc(dev);
+  if (dev === undefined || domain === null) return null;
+  return kernel.iommus.attachDevice(domain, dev) === 0 ? domain.ops : null;
+};
+
 const specimenOf = (machine: Machine, board: string, { node, cells }: Stream): Specimen | null => {
   const { hardware, iommus, kernel } = machine;
   const model = hardware.iommus.find(({ plan }) => plan.device.node === node)?.model;
   const iommu = iommus.get(node);
   if (model === undefined || iommu === undefined) return null;
   const group = kernel.iommus.groupFor([{ iommu, cells }]);
-  const ops = typeof group === 'number' ? null : group.domain.domain.ops;
+  if (typeof group === 'number') return null;
+  const ops = group.domain.domain.ops ?? ownDomain(machine, group);
   if (ops === null) return null;
   const name = `${node.compatible[0] ?? node.name}, on ${board}`;
   return { name, hook: model.stream(cells, 'bench'), ops };
 };
 
-/** One IOMMU of each kind that a board of dmabench has and the DMA API uses. */
+/** One IOMMU of each kind that a board of dmabench has with a master behind it. */
 const specimens = (): readonly Specimen[] => {
   const found = new Map<unknown, Specimen>();
   for (const board of boardNames(BOARD_FOLDER)) {

@@ -54,6 +54,12 @@ const isAlike = (a: KeptEntry, b: KeptEntry, address: number): boolean =>
 const leadsInto = ({ leads }: KeptEntry, start: number, size: number): boolean =>
   leads >= start && leads < start + size;
 
+/** Array.copyWithin does the same, a tenth as fast. */
+const moveToFront = (entries: KeptEntry[], index: number, entry: KeptEntry): void => {
+  for (let i = index; i > 0; i--) entries[i] = entries[i - 1] ?? entry;
+  entries[0] = entry;
+};
+
 /** So many entries; the one that was used the longest time ago makes room for another. */
 export class LruKept implements Kept {
   readonly #capacity: number;
@@ -70,8 +76,7 @@ export class LruKept implements Kept {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
       if (entry !== undefined && holdsFor(entry, context, address)) {
-        entries.copyWithin(1, 0, i);
-        entries[0] = entry;
+        moveToFront(entries, i, entry);
         return entry;
       }
     }

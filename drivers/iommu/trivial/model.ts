@@ -6,7 +6,6 @@ import type { EventQueue, Timer } from '../../base/hw/event-queue';
 import type { RefusalCause, RefusedAccess, StaleEntrySink, TableUse } from '../../base/hw/iommu';
 import type { IrqLine } from '../../base/hw/irq';
 import { MemoryRegion } from '../../base/hw/memory-region';
-import { TxResult } from '../../base/hw/mmio';
 import { registerFile } from '../../base/hw/register-file';
 import type { RegisterFile } from '../../base/hw/register-file';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
@@ -14,6 +13,7 @@ import { hi32, lo32 } from '../../base/types/bits';
 import { invariant } from '../../base/types/errors';
 import { StateReader } from '../../base/types/state';
 import type { StateValue } from '../../base/types/state';
+import { ReusedAnswer } from '../hw/answer';
 import { NO_ENTRY, entryKey, isValid } from './model/iotlb';
 import type { EntryKey, Iotlb } from './model/iotlb';
 import {
@@ -30,12 +30,12 @@ const INVALIDATION_NANOSECONDS = 100;
 /** Longer than any transaction: what holds for a stream, whatever the address. */
 const ANY_LENGTH = 2 ** 52;
 
-/** Where a transaction is, and whose it is. */
+/** Where a transaction is, and whose it is: of each stream one, used again for the next. */
 interface Access {
   readonly master: string;
   readonly stream: number;
-  readonly address: number;
-  readonly write: boolean;
+  address: number;
+  write: boolean;
 }
 
 const REFUSALS: Readonly<Record<FaultCause, RefusalCause>> = {
@@ -68,6 +68,7 @@ export class TrivialIommu extends Device {
   readonly reset: ResetNode;
   readonly #regs: RegisterFile<typeof TRIVIAL_IOMMU>;
   readonly #ports: TrivialIommuPorts;
+  readonly #answer = new ReusedAnswer();
   #invalidation: Timer | null = null;
 
   constructor(ports: TrivialIommuPorts) {
@@ -108,8 +109,13 @@ export class TrivialIommu extends Device {
   /** What the transactions of a master on the stream of these cells pass on their way. */
   stream([stream = STREAMS]: readonly number[], master: string): IommuHook {
     invariant(stream >= 0 && stream < STREAMS, `${this.name} has no stream ${stream}`);
+    const access: Access = { stream, master, address: 0, write: false };
     return {
-      translate: (address, write) => this.#translate({ stream, master, address, write }),
+      translate: (address, write) => {
+        access.address = address;
+        access.write = write;
+        return this.#translate(access);
+      },
     };
   }
 
@@ -162,7 +168,7 @@ export class TrivialIommu extends Device {
     if (write && ENTRY.WRITE.of(entry) === 0) {
       return this.#fault(access, FaultCause.Permission, length);
     }
-    return { address: frameOf(entry) + inPage, length, result: TxResult.Ok };
+    return this.#answer.passes(frameOf(entry) + inPage, length);
   }
 
   /** From the TLB, else from the table; null where no table is. */
@@ -208,7 +214,7 @@ export class TrivialIommu extends Device {
       FAULT_HI.value = hi32(address);
     }
     this.#updateIrq();
-    return { address: 0, length, result: TxResult.Error };
+    return this.#answer.refuses(length);
   }
 
   #invalidate(written: number): void {
