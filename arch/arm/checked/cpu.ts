@@ -12,6 +12,8 @@ import type { CheckedMemory } from './memory';
 import type { Checker } from './checker';
 
 const OFFSET = PAGE_SIZE - 1;
+/** A page of the fast path, of which a line is to change. */
+const CHANGES = -2;
 
 export interface CheckedCpuParts extends CpuParts {
   readonly memory: CheckedMemory;
@@ -80,6 +82,7 @@ export class CheckedCpu extends Cpu {
   store32(address: number, value: number): void {
     const at = (address & 3) === 0 ? this.#writable(address, 0xf) : -1;
     if (at >= 0) this.ram.words[at] = value;
+    else if (at === CHANGES) this.#storeChanging(address, value);
     else this.slowStore(address, 4, value);
   }
 
@@ -128,7 +131,13 @@ export class CheckedCpu extends Cpu {
     return i32(pages, at + POOL) + (offset >>> 2);
   }
 
-  /** As #readable, for a store of bytes that are a mask from the address on. */
+  /** A store that changes the states of its line, of a page that nothing else is to be asked of. */
+  #storeChanging(address: number, value: number): void {
+    const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
+    this.memory.storeFast(slot, (address & OFFSET) >>> 2, value);
+  }
+
+  /** As #readable, for a store of bytes that are a mask from the address on; or CHANGES. */
   #writable(address: number, bytes: number): number {
     if (--this.pulse.countdown < 0) this.whim();
     const slot = Math.imul(address >>> PAGE_SHIFT, HASH_FACTOR) >>> HASH_SHIFT;
@@ -138,8 +147,11 @@ export class CheckedCpu extends Cpu {
     const at = slot << FAST_SHIFT;
     const granule = i32(pages, at + GRANULE) + (offset >>> GRANULE_SHIFT);
     const stamp = i32(this.stamps, this.number);
-    const isCalm = this.lines.storesCalmly(granule, i32(pages, at + STORES), stamp, bytes, offset);
-    return isCalm ? i32(pages, at + POOL) + (offset >>> 2) : -1;
+    const access = i32(pages, at + STORES);
+    if (this.lines.storesCalmly(granule, access, stamp, bytes, offset)) {
+      return i32(pages, at + POOL) + (offset >>> 2);
+    }
+    return access === 0 ? -1 : CHANGES;
   }
 
   #merge(at: number, value: number, mask: number, shift: number): void {
