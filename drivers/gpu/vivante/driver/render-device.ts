@@ -8,14 +8,21 @@ import { FenceContract } from '../../../../mm/dma-buf/fence-contract';
 import { FenceTimelines } from '../../../../mm/dma-buf/fence';
 import { reservationWwClass } from '../../../../mm/dma-buf/resv';
 import { ADDRESS_SPACES, FaultMode } from '../regs';
+import type { GpuContext } from './context';
 import { coredump } from './dump';
 import type { Coredump } from './dump';
 import { FaultQueueReader } from './fault-queue';
 import type { GemRequest } from './gem';
 import { HANG_NANOSECONDS, VivanteGpu } from './gpu';
 import type { HardwareJob, Progress } from './gpu';
-import type { FaultingClient } from './render-fault';
 import { RenderObject } from './render-object';
+
+/** Whose faults are serviced: an address space of the hardware's own has one. */
+export interface FaultHandler {
+  readonly context: GpuContext;
+  /** Binds what was touched: 0, -EFAULT for nobody's address, -ENOMEM. */
+  service(address: number): number;
+}
 
 /** What hangs and faults have come to. */
 export interface RenderCounts {
@@ -44,7 +51,7 @@ export class RenderDevice {
   #queue: FaultQueueReader | null = null;
   #hasFaults = false;
   /** By the hardware's address space. */
-  readonly #faulting = new Map<number, FaultingClient>();
+  readonly #faulting = new Map<number, FaultHandler>();
   #seqno = 0;
   readonly #retired: RenderObject[] = [];
 
@@ -102,7 +109,7 @@ export class RenderDevice {
    * Gives a client an address space of the hardware's own, in which it faults: -ENOMEM without memory for
    * the queue, -EINVAL if all are taken.
    */
-  attachFaulting(client: FaultingClient): number {
+  attachFaulting(client: FaultHandler): number {
     if (this.#queue === null) {
       this.#queue = FaultQueueReader.make(this.gpu);
       if (this.#queue === null) return -ENOMEM;
@@ -120,7 +127,7 @@ export class RenderDevice {
     return -EINVAL;
   }
 
-  detachFaulting(client: FaultingClient): void {
+  detachFaulting(client: FaultHandler): void {
     this.#faulting.delete(client.context.space);
   }
 
