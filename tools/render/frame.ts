@@ -327,10 +327,13 @@ export class FrameMaker {
     const { width, height } = this.#scene;
     const address = this.#mapped(object);
     if (how === 'prepared') check(object.beginCpuAccess(Prep.Read), 'prep');
-    return Uint32Array.from({ length: width * height }, (_, i) => {
-      const pixel = cpu.load32(offsetBy(address, i * WORD));
-      return ((pixel % BYTE_4) + BYTE_4) % BYTE_4;
-    });
+    const pixels = new Uint32Array(width * height);
+    for (let i = 0; i < pixels.length; i++) {
+      pixels[i] = cpu.load32(address + i * WORD);
+      // The byte above the colour is nobody's.
+      pixels[i] = (pixels[i] ?? 0) % BYTE_4;
+    }
+    return pixels;
   }
 }
 
