@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { BoardFiles } from '../../machines/boards';
 import { kindOf, readText } from './files';
 
@@ -14,6 +14,13 @@ export const BOARD_FILES: BoardFiles = {
     return kindOf(path) === 'file' ? readText(path) : undefined;
   },
 };
+
+/** The overlays that are shipped, by name. */
+export const overlayNames = (): readonly string[] =>
+  readdirSync(join(FOLDER, 'overlays'))
+    .filter(file => file.endsWith('.dtso'))
+    .map(file => basename(file, '.dtso'))
+    .sort();
 
 /** The file of an overlay that is shipped, by its name; null: there is none. */
 export const overlayFile = (name: string): string | null => {

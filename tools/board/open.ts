@@ -11,7 +11,7 @@ import { boardNames, loadBoard } from '../../machines/boards';
 import { planMachine } from '../../machines/plan';
 import type { MachinePlan, PlanOptions } from '../../machines/plan';
 import { checkBootable } from '../../machines/plan-boot';
-import { BOARD_FILES, overlayFile } from './board-files';
+import { BOARD_FILES, overlayFile, overlayNames } from './board-files';
 import { kindOf } from './files';
 import { nearest } from './nearest';
 import { readSource } from './source';
@@ -70,9 +70,23 @@ const unknownBoard = (name: string): InputError => {
   });
 };
 
+const unknownOverlay = (name: string): InputError => {
+  const names = overlayNames();
+  const near = nearest(name, names);
+  const hint = near.length === 0 ? '.' : `; did you mean ${near.join(' or ')}?`;
+  return new InputError({
+    place: `'${name}'`,
+    expected: 'the name of an overlay or a file',
+    found: `neither${hint} The overlays are: ${names.join(', ')}`,
+  });
+};
+
 /** A name of an overlay that is shipped wins over a file of the same name, as for boards. */
 const readOverlay = (path: string): SourceTree => {
-  const source = readSource(overlayFile(path) ?? path, { plugin: true });
+  const shipped = overlayFile(path);
+  if (shipped === null && kindOf(path) === 'none' && !path.includes('/'))
+    throw unknownOverlay(path);
+  const source = readSource(shipped ?? path, { plugin: true });
   if (isOverlay(source.tree)) return source;
   const expected = 'an overlay: nodes with target or target-path and __overlay__';
   throw new InputError({ place: path, expected, found: 'a tree without any' });

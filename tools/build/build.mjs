@@ -18,7 +18,7 @@ if (status !== 0) process.exit(status ?? 1);
 // tsc copies nothing that it does not compile.
 cpSync(join(root, 'machines/boards'), join(root, 'dist/machines/boards'), {
   recursive: true,
-  filter: path => ['', '.dts', '.dtsi'].includes(extname(path)),
+  filter: path => ['', '.dts', '.dtsi', '.dtso'].includes(extname(path)),
 });
 // In a folder of their own: beside its .d.ts, a .ts would be what a user's compiler takes.
 cpSync(join(root, 'tests/suites/rules'), join(root, 'dist/tests/suites/rules/source'), {

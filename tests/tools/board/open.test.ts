@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { writeFdt } from '../../../drivers/of/fdt-write';
 import { boardNames } from '../../../machines/boards';
-import { BOARD_FILES } from '../../../tools/board/board-files';
+import { BOARD_FILES, overlayNames } from '../../../tools/board/board-files';
 import type { Board } from '../../../tools/board/open';
 import { notesOf, openBoard, planBoard } from '../../../tools/board/open';
 import { temporaryFolder } from '../../support/host';
@@ -186,4 +186,14 @@ test('notes have what is odd about the tree and what was made of it', t => {
   const [first = ''] = notesOf(board, plan);
   t.regex(first, /expected nothing after the total size .* \[trailing-data\]/);
   t.deepEqual(notesOf(board, plan).slice(1), [...plan.notes]);
+});
+
+test('an overlay that is shipped is found by name, and every one fits its board', t => {
+  for (const name of overlayNames()) {
+    const [, board = ''] = /^[a-z]+-(.*?)(?:-iommu)?$/.exec(name) ?? [];
+    t.true(BOARD_FILES.read(`${board}.dts`) !== undefined, name);
+    t.not(openBoard(board, [name]).hash, openBoard(board, []).hash, name);
+  }
+  const message = inputError(() => openBoard('mixed', ['gpu-mixd']));
+  t.regex(message, /^'gpu-mixd': .* did you mean gpu-mixed/);
 });
