@@ -111,10 +111,13 @@ export class DriverBench {
     return coreOf(this.machine);
   }
 
-  /** Bytes of a cache line; of the least that a mapping is rounded to without a cache. */
+  /**
+   * Bytes that a buffer must have for itself: a cache line, or a wider one farther out; without a cache
+   * the least that a mapping is rounded to.
+   */
   get line(): number {
-    const { lineSize } = this.kernel.mm.info;
-    return lineSize === 0 ? 32 : lineSize;
+    const { lineSize, writebackGranule } = this.kernel.mm.info;
+    return lineSize === 0 ? 32 : Math.max(lineSize, writebackGranule ?? 0);
   }
 
   /** kmalloc, from wherever the device can reach. */
