@@ -13,6 +13,7 @@ import { dmaAllocCoherent } from '../../mm/dma-alloc';
 import { openBoard, planRun } from '../../tools/board/open';
 import { GpuBench, RING, page } from '../drivers/gpu/vivante/gpu-bench';
 import { benchPixels } from './gpu-pixels';
+import { benchStates } from './gpu-states';
 import { ROUNDS, millionsPerSecond, printTable, ratio } from './measure';
 
 const NOP = [OPCODE.at(Opcode.Nop), 0];
@@ -107,8 +108,9 @@ const benchWords = (): void => {
   );
 };
 
-/** `npm run bench -- gpu`: words that the front end executes, pixels that the engines write. */
+/** `npm run bench -- gpu`: words of the front end, pixels of the engines, states of the explorer. */
 export const benchGpu = (): void => {
   benchWords();
   benchPixels();
+  benchStates();
 };
