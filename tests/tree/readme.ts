@@ -32,13 +32,13 @@ const argumentsOf = (command: string): string[] | undefined => {
   return scripts.start.split(' ').slice(2);
 };
 
-/** The file that shown commands keep findings in: not where the reader's own are. */
-const SAVED = /^findings(?=#|$)/;
+/** Files that shown commands write findings and pictures to: not where the reader's own are. */
+const SAVED = /^(?:findings(?=#|$)|[\w-]+\.png$)/;
 
 const outputOf = async (argv: readonly string[], folder: string): Promise<string> => {
   const host = new TestHost();
   await main(
-    argv.map(word => word.replace(SAVED, join(folder, 'findings'))),
+    argv.map(word => word.replace(SAVED, file => join(folder, file))),
     host,
   );
   return (host.out.text + host.err.text).replaceAll(`${folder}${sep}`, '');

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import test from 'ava';
 import type { RuleId } from '../../../drivers/base/types/rules';
@@ -62,6 +64,12 @@ const SMALL: Scene = {
   texts: [],
 };
 
+/** The rows of a PNG of ours, each behind the number of its filter. */
+const rowsOf = (file: Buffer): Buffer => {
+  const at = file.indexOf('IDAT');
+  return inflateSync(file.subarray(at + 4, at + 4 + file.readUInt32BE(at - 4)));
+};
+
 const machineOf = (board: string, seed: RenderSeed): RenderMachine => {
   const options = {
     board,
@@ -80,6 +88,19 @@ test('the pictures are what they were, to the bit, by whatever caches do by chan
     t.deepEqual(notes, []);
     t.is(hashOf(picture), GOLDEN[scene.name] ?? '', scene.name);
   }
+});
+
+test("the README's picture is that of the demo", t => {
+  const file = readFileSync(join(__dirname, '../../../tools/render/pictures/demo.png'));
+  const width = file.readUInt32BE(16);
+  const rows = rowsOf(file);
+  const pixels = new Uint32Array(width * file.readUInt32BE(20));
+  const stride = 1 + 3 * width;
+  pixels.forEach((_, i) => {
+    const at = Math.floor(i / width) * stride + 1 + 3 * (i % width);
+    pixels[i] = rows.readUIntBE(at, 3);
+  });
+  t.is(hashOf({ width, height: pixels.length / width, pixels }), GOLDEN['demo'] ?? '');
 });
 
 /** Whether stores are late is chance, and is seen only where other words were before: on a new machine. */
@@ -172,8 +193,7 @@ test('a picture survives its file', t => {
   const file = encodePng({ width: 3, height: 2, pixels });
   t.is(file.subarray(12, 16).toString('latin1'), 'IHDR');
   t.deepEqual([file.readUInt32BE(16), file.readUInt32BE(20)], [3, 2]);
-  const at = file.indexOf('IDAT');
-  const data = inflateSync(file.subarray(at + 4, at + 4 + file.readUInt32BE(at - 4)));
+  const data = rowsOf(file);
   t.deepEqual([...data.subarray(0, 10)], [0, 255, 0, 0, 0, 255, 0, 0, 0, 255]);
   t.deepEqual([...data.subarray(10)], [0, 0x12, 0x34, 0x56, 0, 0, 0, 255, 255, 255]);
 });
