@@ -1,5 +1,6 @@
 import type { Suite } from '../suite';
 import { withoutGpu } from './bench';
+import { CACHING } from './caching';
 import { COHERENCY } from './coherency';
 import { EXEC } from './exec';
 import { FAULT } from './fault';
@@ -12,5 +13,5 @@ export const gpuSuite: Suite = {
   name: 'gpu',
   summary: 'a GPU: coherency, address spaces, submission, hangs and faults',
   unfit: withoutGpu,
-  cases: [poisonedRing, ...EXEC, ...HANG, ...FAULT, ...FORGOTTEN, ...COHERENCY],
+  cases: [poisonedRing, ...EXEC, ...HANG, ...FAULT, ...FORGOTTEN, ...CACHING, ...COHERENCY],
 };

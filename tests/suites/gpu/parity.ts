@@ -96,9 +96,9 @@ export const PARITY: readonly ParityRow[] = [
   }),
   row(
     'gem_caching, gem_partial_pwrite_pread',
-    'open',
-    {},
-    'single words are written; no partial lines beside a neighbour',
+    'differs',
+    { cases: ['gem_caching_'] },
+    'by prep and fini; neighbours in a line are of one object. Each sync is left out, too',
   ),
   row(
     'gem_concurrent_blit',
