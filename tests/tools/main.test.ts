@@ -145,7 +145,7 @@ const WRONG_INPUTS: readonly (readonly [argv: readonly string[], message: RegExp
   [['rules', 'stale-cpu'], /^dmabench: 'stale-cpu': .* did you mean stale-cpu-read\?/],
   [['rules', 'toString'], /^dmabench: 'toString': expected the id of a rule, found none\. The /],
   [['run', 'virt', '--adversary', 'script:none'], /^dmabench: none: expected a file to read, /],
-  [['run', 'virt', '--overlay', 'none'], /^dmabench: none: expected a file to read, found no /],
+  [['run', 'virt', '--overlay', 'none'], /^dmabench: 'none': expected the name of an overlay or /],
   [
     ['describe', 'virt', '--quirk=+none'],
     /^dmabench: --quirk: expected one of mvebu-hwcc, .*none$/,
