@@ -10,6 +10,7 @@ import { TxResult } from '../../base/hw/mmio';
 import { registerFile } from '../../base/hw/register-file';
 import type { RegisterFile, WriteHook } from '../../base/hw/register-file';
 import { NO_RESET, ResetNode } from '../../base/hw/reset';
+import { hex } from '../../base/types/address';
 import { join64 } from '../../base/types/bits';
 import { invariant } from '../../base/types/errors';
 import { StateReader } from '../../base/types/state';
@@ -20,9 +21,11 @@ import { EventRecorder } from './model/event-queue';
 import { identification } from './model/features';
 import type { Features } from './model/features';
 import type { Ring } from './model/ring';
+import { tellAbsent } from './model/tell-absent';
 import { TranslationUnit } from './model/unit';
 import { CommandError, SMMU_V3, STRTAB_FORMAT } from './regs';
 import type { IrqName } from './regs';
+import { ABSENT_COMMANDS, ABSENT_IN_COMMAND } from './regs/absent';
 import { COMMAND, Opcode, SyncSignal } from './regs/commands';
 import type { Words } from './regs/words';
 
@@ -233,7 +236,9 @@ export class SmmuV3 extends Device {
 
   #carryOut(command: Words): CommandError {
     const { stalls } = this.#unit;
-    switch (COMMAND.OP.of(command)) {
+    const code = COMMAND.OP.of(command);
+    tellAbsent(ABSENT_IN_COMMAND, command, code, this.#tell);
+    switch (code) {
       case Opcode.PrefetchConfig:
         this.#unit.prefetch(COMMAND.SID.of(command));
         return CommandError.None;
@@ -250,9 +255,22 @@ export class SmmuV3 extends Device {
       case Opcode.Sync:
         return this.#sync(command);
       default:
-        return this.#unit.invalidations.command(command);
+        return this.#invalidate(command, code);
     }
   }
+
+  #invalidate(command: Words, code: number): CommandError {
+    const error = this.#unit.invalidations.command(command);
+    if (error !== CommandError.None) {
+      const name = ABSENT_COMMANDS.get(code) ?? 'no command';
+      this.#tell(`COMMAND.OP ${hex(code)}: ${name}, which the SMMU has not`);
+    }
+    return error;
+  }
+
+  readonly #tell: GuestErrorSink = text => {
+    this.#ports.onGuestError(`${this.name}: ${text}`);
+  };
 
   #sync(command: Words): CommandError {
     const signal = COMMAND.CS.of(command);

@@ -129,7 +129,7 @@ export const SMMU_V3 = defineRegisters({
         PRIQEN: bit(1).unimplemented(),
         EVENTQEN: bit(2),
         CMDQEN: bit(3),
-        ATSCHK: bit(4),
+        ATSCHK: bit(4).unimplemented(),
         VMW: field(6, 3).unimplemented(),
       },
     },
@@ -228,8 +228,7 @@ export const SMMU_V3 = defineRegisters({
   },
   notModelled: [
     'secure state, EL2 and EL3 stream worlds, ATS, PRI, ATOS, HTTU, BTM, MPAM, ECMDQ, RAS: IDR0 and IDR1 say that they are not there',
-    'substreams: IDR1.SSIDSIZE is 0, and an STE with S1CDMAX is C_BAD_STE',
-    'stage 1 behind stage 2 (STE.Config 7): C_BAD_STE, with a guest error',
+    'what entries, context descriptors and commands ask for and is not there (regs/absent.ts), a guest error each: substreams (S1CDMAX, SSID), stage 1 behind stage 2 (STE.Config 7), ATS (EATS), other worlds (STRW), HTTU (HA, HD), big-endian tables, invalidation of ranges, commands of ATS, PRI and EL2',
     'TTB1 (CD.EPD1 0), tagged addresses, tables of AArch32: loud errors',
     'attributes of memory: whether a master snoops is what the tree says of it',
     'privilege: all transactions are privileged unless STE.PRIVCFG makes them not',

@@ -308,7 +308,13 @@ export const ARM_SMMU_CB = defineRegisters({
     RESUME: { at: 0x008, access: 'wo', fields: { TERMINATE: bit(0) } },
     TCR2: {
       at: 0x010,
-      fields: { PASIZE: field(0, 3), AS: bit(4), TBI0: bit(5), TBI1: bit(6), SEP: field(15, 3) },
+      fields: {
+        PASIZE: field(0, 3),
+        AS: bit(4),
+        TBI0: bit(5).unimplemented(),
+        TBI1: bit(6).unimplemented(),
+        SEP: field(15, 3),
+      },
       note: 'version 2 only',
     },
     TTBR0: { at: 0x020 },

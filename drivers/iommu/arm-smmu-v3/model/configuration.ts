@@ -3,11 +3,13 @@ import { alignDown } from '../../../base/types/bits';
 import type { StateValue } from '../../../base/types/state';
 import type { Kept, KeptCondition, KeptEntry } from '../../hw/kept';
 import type { TableReader } from '../../walk/types';
+import { ABSENT_IN_CD, ABSENT_IN_STE } from '../regs/absent';
 import { EventId } from '../regs/events';
-import { L1_STREAM, STE, SteConfig } from '../regs/tables';
+import { CD, L1_STREAM, STE, SteConfig } from '../regs/tables';
 import type { Words } from '../regs/words';
 import { decodeCd, decodeSte, mayStall, steConfigOf, streamConfigOf } from './decode';
 import type { Decoded, StreamConfig } from './decode';
+import { tellAbsent } from './tell-absent';
 
 /** Contexts of what is kept: entries of the first level, STEs and CDs, each by StreamID. */
 export const CONFIGURATION = { l1: 0, ste: 1, cd: 2 } as const;
@@ -148,10 +150,9 @@ export class Configurations {
   #decodedSte(at: number, { tables }: Look): Decoded | null {
     if (!this.#read(tables, at, EventId.SteFetch)) return null;
     this.fault = { id: EventId.BadSte, fetch: 0 };
-    if (STE.CONFIG.of(this.#words) === SteConfig.Nested) {
-      this.#onGuestError('an STE of stage 1 behind stage 2, which is not modelled');
-    }
-    return STE.V.of(this.#words) === 1 ? decodeSte(this.#words) : null;
+    if (STE.V.of(this.#words) === 0) return null;
+    tellAbsent(ABSENT_IN_STE, this.#words, STE.CONFIG.of(this.#words), this.#onGuestError);
+    return decodeSte(this.#words);
   }
 
   #fetchCd(ste: KeptEntry, sid: number, look: Look): KeptEntry | null {
@@ -161,6 +162,8 @@ export class Configurations {
   #decodedCd(ste: KeptEntry, { tables }: Look): Decoded | null {
     if (!this.#read(tables, ste.leads, EventId.CdFetch)) return null;
     this.fault = { id: EventId.BadCd, fetch: 0 };
+    if (CD.V.of(this.#words) === 0) return null;
+    tellAbsent(ABSENT_IN_CD, this.#words, SteConfig.Stage1, this.#onGuestError);
     return decodeCd(this.#words, mayStall(ste));
   }
 

@@ -1,4 +1,3 @@
-import { UnmodelledError } from '../../../base/types/errors';
 import { OUTPUT_BITS } from '../../regs/lpae';
 import { mayStartAt, startLevelOf } from '../../walk/lpae';
 import type { LpaeRegime } from '../../walk/lpae';
@@ -88,9 +87,6 @@ export const decodeSte = (words: Words): Decoded | null => {
     const isLegal = STE.S1CDMAX.of(words) === 0;
     return isLegal ? { leads: STE.S1CTXPTR.of(words), attributes } : null;
   }
-  if (STE.S2AA64.of(words) === 0) {
-    throw new UnmodelledError('STE.S2AA64 0', 'tables of AArch32 behind stage 2');
-  }
   const isLegal =
     STE.S2ENDI.of(words) === 0 &&
     STE.S2HA.of(words) === 0 &&
@@ -99,12 +95,8 @@ export const decodeSte = (words: Words): Decoded | null => {
   return isLegal ? { leads: STE.S2TTB.of(words), attributes } : null;
 };
 
-/** A CD, for a stream that may stall or not; null for an illegal one. */
+/** A CD with V set, for a stream that may stall or not; null for an illegal one. */
 export const decodeCd = (words: Words, mayStall: boolean): Decoded | null => {
-  if (CD.V.of(words) === 0) return null;
-  if (CD.AA64.of(words) === 0) throw new UnmodelledError('CD.AA64 0', 'tables of AArch32');
-  if (CD.EPD1.of(words) === 0) throw new UnmodelledError('CD.EPD1 0', 'tables of TTB1');
-  if (CD.TBI0.of(words) === 1) throw new UnmodelledError('CD.TBI0', 'tagged addresses');
   const decoded = { leads: CD.TTB0.of(words), attributes: CD_ATTRIBUTES.pack(words) };
   const isLegal =
     CD.ENDI.of(words) === 0 &&
