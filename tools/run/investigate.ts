@@ -103,12 +103,12 @@ const examine = (
   if (history === null || seen === null) return { raw, ...NOTHING, proof: 'not-replayed' };
   const { witness, classified, byte, kind, entry, script } = seen;
   const goal = { kind, event: raw.event, byte: history.address + byte, bytes: raw.bytes };
-  const isShown = replays(options, job, index, script, goal);
+  const shown = replays(options, job, index, script, goal);
   return {
     raw: { ...raw, ...finalOf(raw, classified, history, entry) },
-    proof: isShown ? 'replayed' : 'not-replayed',
+    proof: shown === null ? 'not-replayed' : 'replayed',
     story: storyOf(lines.sets, history, byte, entry, witness),
-    script,
+    script: shown ?? script,
     because: classified.because,
   };
 };

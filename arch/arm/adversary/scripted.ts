@@ -1,10 +1,11 @@
+import { hex } from '../../../drivers/base/types/address';
 import { InputError } from '../../../drivers/base/types/errors';
 import { StateReader } from '../../../drivers/base/types/state';
 import type { StateValue } from '../../../drivers/base/types/state';
 import { NEVER } from '../../../drivers/base/hw/pulse';
 import { expectName, rowsOf, rowsState } from '../../../drivers/base/hw/state-arrays';
 import { OF_LINE } from '../concrete/whims';
-import type { Whims } from '../concrete/whims';
+import type { Step, Whims } from '../concrete/whims';
 import type { Adversary, AdversaryMachine } from './adversary';
 import { isChoice, isWalk } from './script';
 import type { Script, ScriptStep } from './script';
@@ -17,6 +18,9 @@ interface Question {
 
 /** Lets an IOMMU walk in a table by a step that it kept; false if it kept none. */
 export type WalkKept = (iommu: string, table: number) => boolean;
+
+/** By which what is dirty of a line gets to memory, from the first level out. */
+const TO_MEMORY: readonly Step[] = ['write-back-inner', 'write-back-l2', 'write-back-outer'];
 
 /** Exactly the steps of a script, and nothing else spontaneous: no line leaves for want of room. */
 export class ScriptAdversary implements Adversary {
@@ -88,6 +92,24 @@ export class ScriptAdversary implements Adversary {
     );
     if (chosen !== undefined) this.#script.noteTaken(chosen);
     return chosen !== undefined;
+  }
+
+  /**
+   * Beside the script, and now: what is dirty of the line of a physical address is written back. The
+   * lines of a script, none of them necessary, that do the same at this event.
+   */
+  writeBack(address: number): readonly string[] {
+    const machine = this.#machine;
+    if (machine === null) return [];
+    const event = machine.pulse.now;
+    return TO_MEMORY.flatMap(step =>
+      machine.whims.flatMap((whims, cpu) => {
+        const word = whims.wordOf(address);
+        if (word < 0 || !whims.take(step, word, OF_LINE)) return [];
+        const line = hex(address);
+        return [JSON.stringify({ event, step, line, cpu, optional: true })];
+      }),
+    );
   }
 
   delaysStore(_cached: boolean, word: number): boolean {
