@@ -1,6 +1,6 @@
 import { allCases, countCases } from '../run/results';
 import type { Step } from '../../arch/arm/concrete/whims';
-import type { Counts, RunResult } from '../run/results';
+import type { CaseResult, Counts, RunResult } from '../run/results';
 import type { RunReport } from './run-report';
 import { findingLines, rangeText } from './findings-human';
 import { table } from './table';
@@ -122,14 +122,15 @@ const failureLines = ({ suites }: RunResult, paint: Paint, width: number): strin
   return lines.length === 0 ? [] : [paint('bold', 'Failed'), ...lines];
 };
 
-/** By reason, as one reason often skips several cases. */
+/** By reason, as one reason often skips several cases; a suite that it skips whole is one line. */
 const skipLines = ({ suites }: RunResult, paint: Paint, width: number): string[] => {
   const byReason = new Map<string, string[]>();
   for (const { name: suite, cases } of suites) {
-    for (const { name, outcome, lines } of cases) {
-      if (outcome !== 'skipped') continue;
-      const reason = printable(lines.join('; '));
-      byReason.set(reason, [...(byReason.get(reason) ?? []), `${suite}.${name}`]);
+    for (const [reason, names] of skippedOf(cases)) {
+      const isWhole = names.length === cases.length && names.length > 1;
+      const shown = isWhole ? [`* (all ${names.length} cases)`] : names;
+      const there = byReason.get(reason) ?? [];
+      byReason.set(reason, [...there, ...shown.map(name => `${suite}.${name}`)]);
     }
   }
   if (byReason.size === 0) return [];
@@ -138,6 +139,17 @@ const skipLines = ({ suites }: RunResult, paint: Paint, width: number): string[]
     ...names.map(name => paint('dim', `    ${name}`)),
   ]);
   return [paint('bold', 'Skipped'), ...rows];
+};
+
+/** Names of the cases of a suite that were skipped, by reason. */
+const skippedOf = (cases: readonly CaseResult[]): ReadonlyMap<string, readonly string[]> => {
+  const byReason = new Map<string, string[]>();
+  for (const { name, outcome, lines } of cases) {
+    if (outcome !== 'skipped') continue;
+    const reason = printable(lines.join('; '));
+    byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
+  }
+  return byReason;
 };
 
 const noteLines = (notes: readonly string[], paint: Paint, width: number): string[] =>

@@ -123,6 +123,25 @@ test('a person reads what the machine did unasked, by kind', t => {
   t.deepEqual(runDocument(reportOf({ unasked })).unasked, unasked);
 });
 
+test('a suite that one reason skips whole is one line', t => {
+  const suites = [
+    { name: 'memory', cases: [skipped('waits', 'no clock'), passed('reads')] },
+    { name: 'gpu', cases: [skipped('draws', 'no GPU'), skipped('stops', 'no GPU')] },
+    { name: 'mixed', cases: [skipped('draws', 'no GPU'), skipped('waits', 'no clock')] },
+  ];
+  const text = runHuman(reportOf({ suites }), plain, 80);
+  const expected = [
+    'Skipped',
+    '  no clock',
+    '    memory.waits',
+    '    mixed.waits',
+    '  no GPU',
+    '    gpu.* (all 2 cases)',
+    '    mixed.draws',
+  ];
+  t.true(text.includes(`\n${expected.join('\n')}\n`), text);
+});
+
 test('what is not there takes no room', t => {
   const text = runHuman(
     { ...reportOf({ suites: [{ name: 'mmu', cases: [passed('maps')] }] }), notes: [] },
