@@ -125,6 +125,21 @@ export class IovaCaches {
     return isMore;
   }
 
+  /** What is where, in the order in which it is handed out: sizes, CPUs, magazines. */
+  digest(): string {
+    const sizes = this.#sizes.map(({ cpus, depot }) => [
+      cpus
+        .flatMap(({ loaded, previous }, cpu) =>
+          loaded.length + previous.length === 0
+            ? []
+            : [`${cpu}:${loaded.join()}/${previous.join()}`],
+        )
+        .join('&'),
+      depot.map(magazine => magazine.join()).join('&'),
+    ]);
+    return sizes.map(parts => parts.join('+')).join(';');
+  }
+
   #cacheOf(frames: number): SizeCache | null {
     const order = Math.ceil(Math.log2(frames));
     return this.#sizes[order] ?? null;

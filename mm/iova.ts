@@ -1,4 +1,5 @@
 import { KernelOops } from '../drivers/base/kernel/oops';
+import type { Digestible } from '../drivers/base/kernel/task';
 import type { Timers } from '../drivers/base/kernel/timers';
 import { alignDown, roundupPowerOfTwo } from '../drivers/base/types/bits';
 import { invariant } from '../drivers/base/types/errors';
@@ -34,7 +35,7 @@ const limit32 = (granule: number): number => 2 ** 32 / granule - 1;
  * which hand it out again before anything else. A frame is of one allocation at most, a reserved
  * one of none.
  */
-export class IovaDomain {
+export class IovaDomain implements Digestible {
   readonly granule: number;
   readonly startPfn: number;
   readonly endPfn: number;
@@ -152,6 +153,15 @@ export class IovaDomain {
   /** Empties the caches of all CPUs (free_cpu_cached_iovas, free_global_cached_iovas). */
   flushCaches(): void {
     this.#caches.flush();
+  }
+
+  /** Free runs, allocations by address, and what caches hold: no trace of when it came to be so. */
+  digest(): string {
+    const free = this.#free.runs.map(({ start, end }) => `${start}-${end}`);
+    const ranges = [...this.#allocated].sort(([a], [b]) => a - b);
+    const allocated = ranges.map(([pfn, size]) => `${pfn}+${size}`);
+    const caches = `${this.#caches.digest()}${this.#isTrimming ? '!' : ''}`;
+    return [free.join(), allocated.join(), caches].join(' ');
   }
 
   /** One full magazine of each size of which there are more than CPUs, until there are not. */

@@ -1,3 +1,4 @@
+import type { Digestible } from '../../drivers/base/kernel/task';
 import type { Timers } from '../../drivers/base/kernel/timers';
 import type { IovaDomain } from '../iova';
 import type { IovaCpus } from '../iova-cache';
@@ -28,7 +29,7 @@ export interface FlushQueueParts {
  * once, when a CPU's queue is full or 10 ms after the first came in. Until then a device may still
  * reach what was unmapped; nobody is given the addresses (struct iova_fq, drivers/iommu/dma-iommu.c).
  */
-export class FlushQueue {
+export class FlushQueue implements Digestible {
   readonly #parts: FlushQueueParts;
   /** By CPU, oldest first. */
   readonly #rings: Waiting[][] = [];
@@ -87,6 +88,15 @@ export class FlushQueue {
   flush(): void {
     this.#flush();
     for (const ring of this.#rings) this.#release(ring);
+  }
+
+  /** What waits, by CPU and in its order, and how many invalidations ago it came. */
+  digest(): string {
+    const { length } = this.#rings;
+    const rings = Array.from({ length }, (_, cpu) =>
+      this.#ringOf(cpu).map(({ pfn, frames, begun }) => `${pfn}+${frames}-${this.#begun - begun}`),
+    );
+    return `${rings.map(ring => ring.join()).join('&')}${this.#isTimerOn ? '!' : ''}`;
   }
 
   #flush(): void {

@@ -12,7 +12,7 @@ const text = (describe: string): Options & { readonly type: 'string' } => ({
 const DEFAULT_STATES = '1000000';
 
 const options = {
-  slots: text('Pages of the address space that clients share'),
+  slots: text('Pages of the address space that clients share, or frames of the aperture'),
   clients: text('What each client needs at once: 3,3'),
   policy: text('How a client gets what it needs: one by name, and not all'),
   states: { ...text('How many states to look at, at most'), default: DEFAULT_STATES },
@@ -26,7 +26,8 @@ export const exploreCommand: Command<ExploreArguments> = assign => ({
     withListFormat(
       yargs.positional('name', {
         type: 'string',
-        describe: 'livelock: clients of one GPU address space, under each policy',
+        describe:
+          'livelock: clients of one GPU address space, under each policy; iova: devices that map lists in one aperture',
         demandOption: true,
       }),
     ).options(options),

@@ -57,7 +57,7 @@ const policiesOf = (asked: string | undefined, isTable: boolean): readonly Polic
 };
 
 /** `3,3`: how many objects each client's job refers to. */
-const parseClients = (text: string): readonly number[] => {
+export const parseClients = (text: string): readonly number[] => {
   const clients = text.split(',').map(word => (/^[0-9]{1,2}$/.test(word) ? Number(word) : 0));
   const isRight = clients.every(count => count >= 1 && count <= MOST_OBJECTS);
   if (isRight && clients.length <= MOST_CLIENTS) return clients;
