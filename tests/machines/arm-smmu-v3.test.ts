@@ -313,6 +313,9 @@ test.serial('an illegal command is skipped, and said', t => {
   const address = mapped(master, buffer(LRU));
   t.is(master.writePattern(address, 64, 1), 0, 'and life goes on');
   unmapped(master, address);
+  t.deepEqual(LRU.hardware.guestErrors.take(), [
+    'iommu@50000000: COMMAND.OP 0x7f: no command, which the SMMU has not',
+  ]);
 });
 
 test('what a node or a master cannot say is an InputError', t => {
