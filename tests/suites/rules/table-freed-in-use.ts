@@ -1,5 +1,6 @@
 import { dmaAddr } from '../../../drivers/base/types/address';
 import { PAGE_SIZE } from '../../../drivers/base/types/bits';
+import { DmaDirection, dmaMapPage, dmaUnmapPage } from '../../../mm/dma-mapping-common';
 import { iommuMap, iommuUnmap } from '../../../mm/iommu/map';
 import { IommuProt } from '../../../mm/iommu/types';
 import type { IommuDomain } from '../../../mm/iommu/types';
@@ -16,11 +17,14 @@ const usedDomain = (bench: DriverBench): IommuDomain | null => {
   if (domain === null || ops === null) return null;
   kernel.iommus.attachDevice(domain, dev);
   const page = bench.allocPages();
+  // By the DMA API it has the page, too, so that it is the device's to touch.
+  const bus = bench.mapped(dmaMapPage(dev, page, 0, PAGE_SIZE, DmaDirection.FromDevice));
   const iova = dmaAddr(ops.apertureStart + 0x10_0000);
   const { Read, Write } = IommuProt;
   iommuMap(ops, iova, pageToPhys(page), PAGE_SIZE, Read + Write);
   device.writePattern(iova, 64, 1);
   iommuUnmap(ops, iova, PAGE_SIZE);
+  dmaUnmapPage(dev, bus, PAGE_SIZE, DmaDirection.FromDevice);
   bench.freePages(page);
   return domain;
 };
@@ -33,6 +37,8 @@ export const wrong = (bench: DriverBench): void => {
   if (domain === null || iommu === undefined) return;
   iommu.domainFree(domain);
   kernel.iommus.detachDevice(domain, dev);
+  // While it was attached, what was invalidated may have been fetched again.
+  domain.ops?.flushAll();
 };
 
 /** First nothing leads there, and then the table goes. */
