@@ -214,6 +214,33 @@ test('a signal ends a wait with -EINTR, also that for the contended lock', t => 
   t.is(younger.digest(), '1:0:a', 'still to be taken first');
 });
 
+test('who was wounded gives up when it next has to wait, though whoever wounded it has gone', t => {
+  const wwClass = new WwClass('ww', 'wound-wait');
+  const [a, b, c] = ['a', 'b', 'c'].map(name => new WwMutex(wwClass, name)) as [
+    WwMutex,
+    WwMutex,
+    WwMutex,
+  ];
+  const [older, younger, youngest] = [
+    wwClass.acquireInit(),
+    wwClass.acquireInit(),
+    wwClass.acquireInit(),
+  ];
+  t.is(now(a.lock(older)), 0);
+  t.is(now(b.lock(younger)), 0);
+  t.is(now(c.lock(youngest)), 0);
+  const scheduler = new Scheduler();
+  const waits = scheduler.spawn('waits', b.lockInterruptible(older));
+  t.is(run(scheduler), 'deadlock');
+  t.true(younger.isWounded);
+  waits.signal();
+  t.is(run(scheduler), 'done');
+  t.is(waits.value, -EINTR);
+  a.unlock();
+  older.fini();
+  t.is(now(c.lock(younger)), -EDEADLK);
+});
+
 /** Two locks, and two contexts of which the younger is the one that is misused. */
 interface Fixture {
   readonly a: WwMutex;
@@ -327,7 +354,7 @@ for (const algorithm of ALGORITHMS) {
           deadlocks += program.deadlocks;
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 100, includeErrorInReport: true },
     );
     t.true(deadlocks > 100, `${deadlocks} deadlocks`);
   });

@@ -138,9 +138,12 @@ export class WwProgram {
   #died(client: Client): void {
     this.deadlocks++;
     if (client.held.size === 0) throw new Error('-EDEADLK for one that holds nothing');
-    if (this.clients.every(one => !client.ctx.isYoungerThan(one.ctx))) {
-      throw new Error('-EDEADLK for the oldest');
-    }
+    // Who wounded it may have gone since, and have left it the oldest; it was younger then.
+    const isVictim =
+      this.algorithm === 'wound-wait'
+        ? client.isWounded
+        : this.clients.some(one => client.ctx.isYoungerThan(one.ctx));
+    if (!isVictim) throw new Error('-EDEADLK for one that nobody older made give up');
   }
 
   /** What holds between any two steps. */
