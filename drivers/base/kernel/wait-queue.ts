@@ -135,35 +135,41 @@ export function* waitEventInterruptible(
   return (yield* waitFor(queue, condition, options, true, null)) ?? 0;
 }
 
+/** As waitFor with a deadline that begins now: what is left of it, at least 1, or 0 when it is over. */
+function* waitTimed(
+  queue: WaitQueue,
+  condition: () => boolean,
+  timeout: number,
+  timers: ClockTimers,
+  options: WaitOptions,
+  interruptible: boolean,
+): Sleeping<number> {
+  const deadline = { timers, at: timers.now + timeout };
+  const result = yield* waitFor(queue, condition, options, interruptible, deadline);
+  if (result === null) return 0;
+  return result < 0 ? result : Math.max(1, remaining(deadline) ?? 0);
+}
+
 /**
  * The same for at most `timeout` ns: what is left of them, at least 1, when the condition is true,
  * and 0 if it is not.
  */
-export function* waitEventTimeout(
+export const waitEventTimeout = (
   queue: WaitQueue,
   condition: () => boolean,
   timeout: number,
   timers: ClockTimers,
   options: WaitOptions = {},
-): Sleeping<number> {
-  const deadline = { timers, at: timers.now + timeout };
-  const result = yield* waitFor(queue, condition, options, false, deadline);
-  return result === null ? 0 : Math.max(1, remaining(deadline) ?? 0);
-}
+): Sleeping<number> => waitTimed(queue, condition, timeout, timers, options, false);
 
 /** Both: -ERESTARTSYS, 0 when the time is over, or what is left of it. */
-export function* waitEventInterruptibleTimeout(
+export const waitEventInterruptibleTimeout = (
   queue: WaitQueue,
   condition: () => boolean,
   timeout: number,
   timers: ClockTimers,
   options: WaitOptions = {},
-): Sleeping<number> {
-  const deadline = { timers, at: timers.now + timeout };
-  const result = yield* waitFor(queue, condition, options, true, deadline);
-  if (result === null) return 0;
-  return result < 0 ? result : Math.max(1, remaining(deadline) ?? 0);
-}
+): Sleeping<number> => waitTimed(queue, condition, timeout, timers, options, true);
 
 /** Sleeps for so many ns (msleep, usleep_range). */
 export function* sleepFor(nanoseconds: number, timers: ClockTimers): Sleeping<void> {
