@@ -5,17 +5,15 @@ import type { ExitStatus } from '../../exit';
 import type { Host } from '../../host';
 import { toJson } from '../../report/json';
 import { painted, table } from '../../report/table';
-import { grouped, painter, paragraph, widthOf } from '../../report/text';
+import { painter, paragraph, widthOf } from '../../report/text';
 import { stepClient } from '../explorer';
-import { parseClients } from '../livelock/livelock';
-import { parseCount } from '../options';
+import { parseCount, parseScope } from '../options';
 import { search } from '../search';
 import type { Finding } from '../search';
 import type { Lasso } from '../verdict';
+import { verdictText } from '../verdict-text';
 import { IovaWorld, MAPPINGS, iovaScenario } from './world';
 import type { IovaScope, MappingName } from './world';
-
-const MOST_SLOTS = 64;
 
 /** Columns: the aperture in one part or in two, what was unmapped free at once or later. */
 const COLUMNS = [
@@ -51,13 +49,7 @@ const mappingsOf = (asked: string | undefined): readonly MappingName[] => {
 /** `dmabench explore iova`: which ways to map a list let two devices starve each other, and how. */
 export const exploreIova = (args: ExploreArguments, host: Host): ExitStatus => {
   const mappings = mappingsOf(args.policy);
-  const clients = parseClients(args.clients ?? '3,3');
-  const slots = parseCount('--slots', args.slots ?? '4', MOST_SLOTS);
-  const least = Math.max(...clients);
-  if (slots < least) {
-    const expected = `at least ${least}, which one list needs`;
-    throw new InputError({ place: '--slots', expected, found: `'${slots}'` });
-  }
+  const { slots, clients } = parseScope(args, 'list');
   const limit = parseCount('--states', args.states, 100_000_000);
   const cells: IovaCell[] = [];
   for (const mapping of mappings) {
@@ -103,12 +95,6 @@ const tell = (scope: IovaScope, { path, cycle }: Lasso): string[] => {
   });
 };
 
-const verdictOf = ({ kind, starved, states }: IovaCell): string => {
-  const isBad = kind === 'deadlock' || kind === 'livelock';
-  const star = kind === 'progress' && starved !== null ? '*' : '';
-  return `${isBad ? kind.toUpperCase() : kind}${star} ${grouped(states)}`;
-};
-
 const titleOf = ({ scope }: IovaCell): string =>
   COLUMNS.find(
     ({ isFragmented, isLazy }) => isFragmented === scope.isFragmented && isLazy === scope.isLazy,
@@ -120,7 +106,7 @@ const human = (cells: readonly IovaCell[], isTold: boolean, host: Host): string 
   const mappings = [...new Set(cells.map(cell => cell.scope.mapping))];
   const rows = mappings.map(mapping => [
     mapping,
-    ...cells.filter(cell => cell.scope.mapping === mapping).map(verdictOf),
+    ...cells.filter(cell => cell.scope.mapping === mapping).map(verdictText),
     '',
   ]);
   const head = ['mapping', ...COLUMNS.map(({ title }) => title), ''];

@@ -1,8 +1,9 @@
 import type { PolicyName } from '../../../drivers/gpu/drm/policies';
 import { POLICIES } from '../../../drivers/gpu/drm/policies';
 import { painted, table } from '../../report/table';
-import { grouped, paragraph } from '../../report/text';
+import { paragraph } from '../../report/text';
 import type { Paint } from '../../report/text';
+import { verdictText } from '../verdict-text';
 import type { LivelockCell, LivelockReport } from './report';
 
 /** For a person: a table of policies against scopes; of a single cell its schedule too. */
@@ -30,18 +31,12 @@ const verdictTable = (cells: readonly LivelockCell[], paint: Paint, width: numbe
     policy,
     ...columns.map(column => {
       const cell = cellOf(policy, column);
-      return cell === undefined ? '' : `${verdictOf(cell)} ${grouped(cell.states)}`;
+      return cell === undefined ? '' : verdictText(cell);
     }),
     '',
   ]);
   const lines = table([['policy', ...columns, ''], ...rows], { width, indent: 2 });
   return painted(painted(lines, 'LIVELOCK', paint), 'DEADLOCK', paint);
-};
-
-const verdictOf = ({ kind, starved }: LivelockCell): string => {
-  if (kind === 'unknown') return 'unknown';
-  if (kind !== 'progress') return kind.toUpperCase();
-  return starved === null ? 'progress' : 'progress*';
 };
 
 const schedule = ({ scope, schedule: steps, cycle, isConfirmed }: LivelockCell): string[][] => {

@@ -7,7 +7,7 @@ import type { ExitStatus } from '../../exit';
 import type { Host } from '../../host';
 import { toJson } from '../../report/json';
 import { painter, widthOf } from '../../report/text';
-import { parseCount } from '../options';
+import { parseCount, parseScope } from '../options';
 import { search } from '../search';
 import { livelockHuman } from './human';
 import type { LivelockCell, LivelockReport } from './report';
@@ -44,10 +44,6 @@ const NOTES = [
   'With --policy, --slots and --clients the schedule is told. States that differ in clients of equal need, or in addresses, are one; of steps that nobody else sees one order was taken.',
 ];
 
-const MOST_CLIENTS = 4;
-const MOST_OBJECTS = 16;
-const MOST_SLOTS = 64;
-
 const policiesOf = (asked: string | undefined, isTable: boolean): readonly PolicyName[] => {
   const all = Object.keys(POLICIES) as PolicyName[];
   if (asked === undefined) return isTable ? SHOWN : all;
@@ -56,27 +52,8 @@ const policiesOf = (asked: string | undefined, isTable: boolean): readonly Polic
   throw new InputError({ place: '--policy', expected: all.join(', '), found: `'${asked}'` });
 };
 
-/** `3,3`: how many objects each client's job refers to. */
-export const parseClients = (text: string): readonly number[] => {
-  const clients = text.split(',').map(word => (/^[0-9]{1,2}$/.test(word) ? Number(word) : 0));
-  const isRight = clients.every(count => count >= 1 && count <= MOST_OBJECTS);
-  if (isRight && clients.length <= MOST_CLIENTS) return clients;
-  const expected = `up to ${MOST_CLIENTS} numbers of objects from 1 to ${MOST_OBJECTS}, such as 3,3`;
-  throw new InputError({ place: '--clients', expected, found: `'${text}'` });
-};
-
-const scopesOf = ({ slots, clients }: ExploreArguments): readonly Omit<Scope, 'policy'>[] => {
-  if (slots === undefined && clients === undefined) return SCOPES;
-  const needs = parseClients(clients ?? '3,3');
-  const least = Math.max(...needs);
-  const count = parseCount('--slots', slots ?? '4', MOST_SLOTS);
-  if (count >= least) return [{ slots: count, clients: needs }];
-  throw new InputError({
-    place: '--slots',
-    expected: `at least ${least}, which one job needs`,
-    found: `'${count}'`,
-  });
-};
+const scopesOf = (args: ExploreArguments): readonly Omit<Scope, 'policy'>[] =>
+  args.slots === undefined && args.clients === undefined ? SCOPES : [parseScope(args, 'job')];
 
 /** `dmabench explore livelock`: which policies let clients starve each other, and by which schedule. */
 export const exploreLivelock = (args: ExploreArguments, host: Host): ExitStatus => {
